@@ -1,0 +1,76 @@
+"""Router -> stages: what the node does because home automation, a timer or a rule says so."""
+
+from dataclasses import dataclass
+
+from voice_node.model.command import ReplyTo
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCall:
+    """Give the model the one output of a tool call."""
+
+    call_id: str
+    output: str
+    """JSON text."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopReply:
+    """Silence the speaker and cancel the response."""
+
+
+@dataclass(frozen=True, slots=True)
+class SayText:
+    """Speak this in the node's own voice."""
+
+    turn_id: str
+    text: str
+    volume: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskText:
+    """Put this to the model as a turn of its own."""
+
+    turn_id: str
+    text: str
+    instructions: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetMuted:
+    """Close the microphone device, or open it again."""
+
+    is_muted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetVolume:
+    """0..100."""
+
+    volume: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGate:
+    """Let what is said next through without a wake word, for so long."""
+
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResetConversation:
+    """Start the next turn without memory of the earlier ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadSettings:
+    """Read the room file again; the outcome is answered to `reply_to`."""
+
+    reply_to: ReplyTo
+
+
+Control = (
+    AnswerCall | StopReply | SayText | AskText | SetMuted | SetVolume | OpenGate | ResetConversation | ReloadSettings
+)
+"""Closed: match it with `assert_never`."""

@@ -1,0 +1,190 @@
+"""Session -> router: what became of a turn."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Words, heard or spoken. Exactly one final for each item."""
+
+    turn_id: str
+    item_id: str
+    role: Literal["user", "assistant"]
+    text: str
+    is_final: bool
+    started_at: datetime
+    ended_at: datetime
+    language: str | None = None
+    confidence: float | None = None
+    """0..1, the mean probability of the transcript's tokens, where the service tells them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model asks home automation for something. Once per `call_id`."""
+
+    turn_id: str
+    call_id: str
+    name: str
+    arguments: str
+    """JSON text as the model wrote it: unchecked."""
+
+
+class LostReason(StrEnum):
+    """Why a turn came to nothing."""
+
+    DISCONNECTED = "disconnected"
+    STALE = "stale"
+    EMPTY = "empty"
+    """The service heard nothing in it."""
+    REFUSED = "refused"
+    """The service answered with an error."""
+    TIMEOUT = "timeout"
+    """The service never finished it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnLost:
+    """A turn that will have no answer."""
+
+    turn_id: str
+    reason: LostReason
+    detail: str = ""
+    """For people; no secret, no spoken word."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """Tokens of one direction by class; cached tokens are a subset of text and audio."""
+
+    text: int = 0
+    audio: int = 0
+    cached_text: int = 0
+    cached_audio: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one response or one transcription cost, as the service counts it."""
+
+    turn_id: str | None
+    model: str
+    input: TokenCount = field(default_factory=TokenCount)
+    output: TokenCount = field(default_factory=TokenCount)
+    transcription_s: float = 0.0
+
+
+class ResponseStatus(StrEnum):
+    """How the model's part of a turn ended."""
+
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    INCOMPLETE = "incomplete"
+    NONE = "none"
+    """The model was not asked: transcription only."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFinished:
+    """The last response of a turn is done and no tool call of it is open."""
+
+    turn_id: str
+    status: ResponseStatus
+    detail: str = ""
+    """Why, where the status is not `completed`; the service's code, such as `insufficient_quota`."""
+    timings_ms: dict[str, int] = field(default_factory=dict)
+    """From the end of speech to `commit`, `transcript`, `tool_call`, `first_sound`, `done`; absent: it never came."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyStarted:
+    """The model begins to answer."""
+
+    turn_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAudio:
+    """A piece of the spoken reply; goes to the speaker, never to the router."""
+
+    turn_id: str
+    item_id: str
+    response_id: str
+    pcm: bytes
+    """Mono s16le at 24 kHz."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyAudioEnded:
+    """No more audio comes for this item."""
+
+    turn_id: str
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged:
+    """The session came up or went away."""
+
+    is_up: bool
+    detail: str = ""
+    """For people: why it went, what it is."""
+    session_id: str = ""
+    dialect: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTrouble:
+    """The service or the server's events were wrong in a way that a person should know; the session goes on."""
+
+    code: str
+    detail: str
+    turn_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechChanged:
+    """The gate opened or closed."""
+
+    turn_id: str
+    is_open: bool
+    duration_ms: int = 0
+    voiced_ms: int = 0
+    snr_db: float = 0.0
+    is_kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureChanged:
+    """The sound source opened, was lost or was opened again."""
+
+    is_open: bool
+    device: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackChanged:
+    """The speaker began to sound, or fell silent (its tail included)."""
+
+    is_speaking: bool
+
+
+Outcome = (
+    Transcript
+    | ToolCall
+    | TurnFinished
+    | TurnLost
+    | ReplyStarted
+    | Usage
+    | LinkChanged
+    | ServiceTrouble
+    | SpeechChanged
+    | CaptureChanged
+    | PlaybackChanged
+)
+"""Closed: match it with `assert_never`."""

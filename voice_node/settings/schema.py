@@ -1,0 +1,144 @@
+"""The room file: one class a section. `settings/load` reads YAML into it and finds the line of each error."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from voice_node.settings.section import Section
+from voice_node.settings.session import SessionSettings
+from voice_node.settings.tools import Tool
+
+DeviceName = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1, max_length=256)]
+"""An index, `default`, a part of a device's name, or `wav:FILE`."""
+
+
+class CaptureSettings(Section):
+    """Where sound comes in."""
+
+    device: DeviceName = "default"
+    sample_rate_hz: Literal[8000, 16000, 32000, 44100, 48000] = 48000
+    channel: int = Field(default=0, ge=0, le=31)
+    gain_db: float = Field(default=0, ge=-40, le=40)
+    echo: Literal["half_duplex", "cancel", "off"] = "half_duplex"
+
+
+class GateSettings(Section):
+    """What counts as speech."""
+
+    aggressiveness: Literal[0, 1, 2, 3] = 3
+    frame_ms: Literal[10, 20, 30] = 20
+    onset_ms: int = Field(default=100, ge=10, le=1000)
+    pre_roll_ms: int = Field(default=400, ge=0, le=2000)
+    hang_over_ms: int = Field(default=700, ge=100, le=5000)
+    min_snr_db: float = Field(default=6, ge=0, le=40)
+    min_speech_ms: int = Field(default=250, ge=0, le=5000)
+    max_segment_s: float = Field(default=30, ge=1, le=300)
+    confirm: Literal["auto", "silero", "off"] = "auto"
+
+
+class ActivationSettings(Section):
+    """What makes the node listen."""
+
+    mode: Literal["voice", "wake_word", "push_to_talk"] = "voice"
+    wake_word: str = Field(default="okay_nabu", min_length=1, max_length=256)
+    follow_up_ms: int = Field(default=8000, ge=0, le=60000)
+    arbitration: Literal["off", "on"] = "off"
+
+
+class PlaybackSettings(Section):
+    """Where sound goes out."""
+
+    device: DeviceName = "default"
+    """`none`: there is no speaker."""
+    volume: int = Field(default=70, ge=0, le=100)
+    chimes: bool = True
+
+
+class MuteSettings(Section):
+    """Who may open a muted microphone."""
+
+    remote_unmute: bool = True
+    gpio: int | None = Field(default=None, ge=0, le=63)
+
+
+class TlsSettings(Section):
+    """Certificates for the broker."""
+
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("`cert` and `key` belong together: give both or neither")
+        return self
+
+
+class MqttSettings(Section):
+    """The broker."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, max_length=253)
+    port: int = Field(default=1883, ge=1, le=65535)
+    username: str | None = Field(default=None, min_length=1, max_length=256)
+    tls: TlsSettings | None = None
+    base: str = Field(default="voice_node", pattern=r"^[a-z0-9_-]{1,64}$")
+    discovery: bool = True
+    discovery_prefix: str = Field(default="homeassistant", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    protocol: Literal[5, 3] = 5
+    """3 stands for 3.1.1."""
+    partials: bool = False
+    retain_last: bool = False
+
+
+class BudgetSettings(Section):
+    """What a day may cost; None is no cap."""
+
+    usd_per_day: float | None = Field(default=1.0, gt=0)
+    minutes_per_day: float | None = Field(default=None, gt=0)
+
+
+class FallbackSettings(Section):
+    """Who answers while the service is away; None is nobody."""
+
+    provider: Literal["local"] | None = "local"
+
+
+class LogSettings(Section):
+    """What the journal gets."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    transcripts: bool = False
+
+
+class RoomSettings(Section):
+    """One room: one file, one process, one branch of topics."""
+
+    room: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
+    name: str = Field(default="", max_length=128)
+    """Empty: the room's id, with a capital letter."""
+    language: str = Field(default="en", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    capture: CaptureSettings = Field(default_factory=CaptureSettings)
+    gate: GateSettings = Field(default_factory=GateSettings)
+    activation: ActivationSettings = Field(default_factory=ActivationSettings)
+    session: SessionSettings = Field(default_factory=SessionSettings)
+    playback: PlaybackSettings = Field(default_factory=PlaybackSettings)
+    tools: list[Tool] = Field(default_factory=list, max_length=128)
+    mute: MuteSettings = Field(default_factory=MuteSettings)
+    mqtt: MqttSettings = Field(default_factory=MqttSettings)
+    budget: BudgetSettings = Field(default_factory=BudgetSettings)
+    fallback: FallbackSettings = Field(default_factory=FallbackSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+    @property
+    def display_name(self) -> str:
+        """What people see."""
+        return self.name or self.room.replace("_", " ").capitalize()
+
+    @model_validator(mode="after")
+    def _tool_names_differ(self) -> Self:
+        names = [tool.name for tool in self.tools]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"tools: the name {', '.join(twice)} is given more than once")
+        return self

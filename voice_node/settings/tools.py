@@ -1,0 +1,66 @@
+"""The section `tools`: what the model may ask of home automation."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from voice_node.settings.section import Section
+
+_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
+
+Template = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class ExpectedState(Section):
+    """A topic whose next message confirms that a direct publish worked."""
+
+    topic: Template
+    timeout_s: float = Field(default=5, gt=0, le=60)
+
+
+class DirectPublish(Section):
+    """A call that goes straight to a device's topic; `{argument}` stands for an argument's value."""
+
+    topic: Template
+    payload: dict[str, Any] | str
+
+
+class Tool(Section):
+    """One function that the model may call."""
+
+    name: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
+    description: str = Field(min_length=1, max_length=1024)
+    parameters: dict[str, Any] = Field(default_factory=lambda: {"type": "object", "properties": {}})
+    timeout_s: float = Field(default=5, gt=0, le=60)
+    confirm: Literal["never", "voice", "mqtt", "pin"] = "never"
+    max_per_minute: int = Field(default=20, ge=1, le=600)
+    hours: str | None = None
+    offline: bool | None = None
+    """None: the local engine may call it unless it asks for confirmation."""
+    say: str | None = Field(default=None, min_length=1, max_length=512)
+    sentences: list[Annotated[str, Field(min_length=1, max_length=512)]] = Field(default_factory=list, max_length=200)
+    publish: DirectPublish | None = None
+    expect: ExpectedState | None = None
+
+    @field_validator("hours")
+    @classmethod
+    def _hours_are_a_span(cls, value: str | None) -> str | None:
+        if value is not None and not _HOURS.fullmatch(value):
+            raise ValueError('must be a span of the day such as "07:00-22:00"')
+        return value
+
+    @field_validator("parameters")
+    @classmethod
+    def _parameters_describe_an_object(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if value.get("type") != "object":
+            raise ValueError("must be a JSON Schema with `type: object`: the model's arguments are an object")
+        if not isinstance(value.get("properties", {}), dict):
+            raise ValueError("`properties` must be a mapping of names to schemas")
+        return value
+
+    @model_validator(mode="after")
+    def _expect_needs_publish(self) -> Self:
+        if self.expect is not None and self.publish is None:
+            raise ValueError("`expect` needs `publish`: without it the answer comes on tool/<name>/result")
+        return self
