@@ -13,5 +13,5 @@ class WebrtcDetector:
         self._vad = webrtcvad.Vad(aggressiveness)
 
     def is_speech(self, frame: Frame) -> bool:
-        """True where the frame sounds like speech. Raises `webrtcvad.Error` for a length or rate it cannot take."""
+        """True where the frame sounds like speech. webrtcvad raises where it cannot take a length or rate."""
         return bool(self._vad.is_speech(frame.pcm, frame.rate_hz))
