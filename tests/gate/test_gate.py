@@ -232,6 +232,39 @@ def test_silence_after_the_longest_segment_is_not_sent_as_a_segment() -> None:
     assert (second.is_kept, second.voiced_ms, second.snr_db) == (False, 0, 0)
 
 
+def test_a_syllable_after_the_longest_segment_is_sent() -> None:
+    room = Room(SETTINGS.model_copy(update={"max_segment_s": 2.0}))
+    room.quiet(1000)
+    room.speech(1500)
+    room.quiet(140)
+    room.speech(20)
+    room.quiet(680)
+    assert ends(room.said)[1:] == []
+    room.quiet(20)
+    assert room.audio("turn-1") + room.audio("turn-2") == room.pcm(600, 2660 + TRAILING_MS)
+
+
+def test_a_pause_goes_on_across_the_longest_segment() -> None:
+    room = Room(SETTINGS.model_copy(update={"max_segment_s": 2.0}))
+    room.quiet(1000)
+    room.speech(1500)
+    assert [ended.reason for ended in ends(room.quiet(680))] == [EndReason.LONGEST]
+    assert [ended.end_ms for ended in ends(room.quiet(20))] == [2500 + TRAILING_MS]
+
+
+def test_what_a_longest_segment_withheld_in_vain_is_not_spliced_to_a_later_one() -> None:
+    room = Room(SETTINGS.model_copy(update={"max_segment_s": 1.0, "min_speech_ms": 400}))
+    room.quiet(1000)
+    for speech_ms, quiet_ms in [(100, 280), (20, 100), (600, 500), (500, 0)]:
+        room.speech(speech_ms)
+        room.quiet(quiet_ms)
+    room.note(room.gate.end())
+    kept = [ended for ended in ends(room.said) if ended.is_kept]
+    assert [(ended.start_ms, ended.end_ms) for ended in kept] == [(1600, 2400), (2400, 3100)]
+    for ended in kept:
+        assert room.audio(ended.turn_id) == room.pcm(ended.start_ms, ended.end_ms)
+
+
 def test_the_longest_segment_reached_in_a_pause_closes_the_gate() -> None:
     room = Room(SETTINGS.model_copy(update={"max_segment_s": 2.0}))
     room.quiet(1000)
@@ -251,6 +284,14 @@ def test_a_hole_ends_the_segment_and_nothing_is_spliced() -> None:
     (ended,) = ends(room.speech(20))
     assert (ended.end_ms, ended.reason, ended.is_kept) == (2000, EndReason.HOLE, True)
     assert room.speech(80) == [SpeechStarted("turn-2", start_ms=2200)]
+
+
+def test_the_first_frame_after_a_hole_may_open_again() -> None:
+    room = Room(SETTINGS.model_copy(update={"onset_ms": 20}))
+    room.quiet(1000)
+    room.speech(1000)
+    room.index += 1
+    assert [type(speech) for speech in room.speech(20)] == [SpeechEnded, SpeechStarted]
 
 
 def test_a_change_of_rate_is_a_hole() -> None:
