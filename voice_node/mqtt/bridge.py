@@ -1,0 +1,323 @@
+"""The node's side of the broker: connects, stays, comes back, and says what became of each message.
+
+Each connection: log in, subscribe, and only when the broker has granted that, say `online`, send the latest states and
+then what waited. Between connections: 1 to 30 s, doubling, with jitter so that a house of nodes does not fall upon a
+broker that restarts; 30 to 60 s where the broker refuses the login or its certificate is bad, because trying again
+does not help. The gap grows until a connection has lasted, so that two clients with one id do not fight at full speed.
+"""
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Callable
+from enum import Enum
+from typing import assert_never
+
+from voice_node.model.command import BadInput, BrokerChanged, Command
+from voice_node.model.errors import ConfigError
+from voice_node.mqtt.connection import Accepted, Acknowledged, Connection, Ended, Event, Subscribed
+from voice_node.mqtt.decode import decode
+from voice_node.mqtt.message import Incoming, Message
+from voice_node.mqtt.outgoing import MOST_IN_FLIGHT, Outgoing
+from voice_node.mqtt.topics import Topics
+from voice_node.settings.schema import MqttSettings, TlsSettings
+
+_log = logging.getLogger(__name__)
+
+_SHORTEST_GAP_S = 1.0
+_LONGEST_GAP_S = 30.0
+_REFUSED_GAP_S = 30.0
+_LASTING_S = 10.0
+"""A connection that lived so long was a good one: the next gap is the shortest again."""
+_FAREWELL_S = 1.0
+_NO_SUBSCRIBER = 16
+_FIRST_FAILURE = 128
+_NOT_AUTHORISED = 135
+
+
+class Published(Enum):
+    """What became of a message that must not wait."""
+
+    DELIVERED = "delivered"
+    """The broker has it. MQTT 3.1.1 brokers say so too when they threw it away."""
+    UNHEARD = "unheard"
+    """The broker has it, and nobody has subscribed to it (MQTT 5)."""
+    UNREACHABLE = "unreachable"
+    """It was not sent, and never will be."""
+    TIMEOUT = "timeout"
+    """It was sent, and no answer came: nobody knows whether it arrived. It is not sent again."""
+    DENIED = "denied"
+    """The broker's access rules forbid it (MQTT 5, reason code 135)."""
+    REFUSED = "refused"
+    """The broker cannot take it: too large, over quota, or another reason code from 128 on."""
+
+
+class Bridge:
+    """The connection to the broker that comes back.
+
+    Args:
+        settings: the section `mqtt`.
+        password: of `settings.username`; never shown anywhere.
+        topics: the room's topics.
+        client_id: no other client may use it.
+        tell: hears every command, on the event loop; it must not wait.
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        password: str | None,
+        topics: Topics,
+        client_id: str,
+        tell: Callable[[Command], None],
+    ) -> None:
+        self._settings = settings
+        self._password = password
+        self._topics = topics
+        self._client_id = client_id
+        self._tell = tell
+        self._tls: ssl.SSLContext | None = None
+        self._outgoing = Outgoing()
+        self._outgoing.offer(self._availability(b"online"), 0)  # the first of the latest: it opens every connection
+        self._direct: dict[int, asyncio.Future[Published]] = {}
+        self._most_direct = MOST_IN_FLIGHT
+        self._largest_packet: int | None = None
+        self._connection: Connection | None = None
+        self._online_since: float | None = None
+        self._ended = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._retry: asyncio.TimerHandle | None = None
+        self._gap_s = _SHORTEST_GAP_S
+        self._is_stopping = False
+        self._complained: set[str] = set()
+        self._connects = 0
+        self._denied = 0
+        self._unread_dropped = 0
+
+    async def start(self) -> None:
+        """Begin to connect; `BrokerChanged` tells what comes of it.
+
+        Raises:
+            ConfigError: a certificate file of `mqtt.tls` cannot be used.
+        """
+        if self._settings.tls is not None:
+            self._tls = await asyncio.to_thread(_tls_context, self._settings.tls)
+        self._connect()
+
+    async def stop(self) -> None:
+        """Send what is ready, say `offline`, and disconnect; a broker that does not answer costs about 3 s."""
+        self._is_stopping = True
+        if self._retry is not None:
+            self._retry.cancel()
+        connection = self._connection
+        if connection is None:
+            return
+        if self._online_since is None:
+            connection.abandon()  # its thread may be stuck in connecting, and ends by itself
+            return
+        try:
+            async with asyncio.timeout(_FAREWELL_S):
+                while self._outgoing.waiting and self._online_since is not None:
+                    self._drained.clear()
+                    await self._drained.wait()
+        except TimeoutError:
+            _log.warning("The broker did not take all messages before the end")
+        farewell = await self.publish(self._availability(b"offline"), _FAREWELL_S)
+        if farewell in (Published.DELIVERED, Published.UNHEARD):
+            connection.close()
+        else:
+            connection.abandon()  # without goodbye, so that the broker publishes the will
+        try:
+            async with asyncio.timeout(_FAREWELL_S + 0.5):
+                await self._ended.wait()
+        except TimeoutError:
+            connection.abandon()
+
+    async def publish(self, message: Message, timeout_s: float = 5.0) -> Published:
+        """Send `message` now or never, and say what became of it; for tool calls and responses."""
+        if self._connection is None or self._online_since is None or len(self._direct) >= self._most_direct:
+            return Published.UNREACHABLE
+        if self._is_too_large(message):
+            self._complain(message, "larger than the broker takes")
+            return Published.REFUSED
+        ticket = self._connection.publish(message)
+        if ticket is None:
+            return Published.UNREACHABLE
+        settled: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
+        self._direct[ticket] = settled
+        try:
+            async with asyncio.timeout(timeout_s):
+                result = await settled
+        except TimeoutError:
+            result = Published.TIMEOUT
+        finally:
+            del self._direct[ticket]
+        if result is Published.DENIED:
+            self._denied += 1
+            self._complain(message, "forbidden by the broker's access rules")
+        return result
+
+    def offer(self, message: Message) -> None:
+        """Send `message` in its turn; the rules of `Outgoing` say what may wait."""
+        self._outgoing.offer(message, self._now_ms())
+        self._pump()
+
+    def counts(self) -> dict[str, int]:
+        """For `health`: how often it came back, what waits, and what was lost."""
+        return {
+            "reconnects": max(0, self._connects - 1),
+            "waiting": self._outgoing.waiting,
+            "dropped": self._outgoing.dropped,
+            "denied": self._denied,
+            "unread_dropped": self._unread_dropped,
+        }
+
+    def _connect(self) -> None:
+        self._ended.clear()
+        will = self._availability(b"offline")
+        connection = Connection(
+            self._settings,
+            self._tls,
+            self._password,
+            self._client_id,
+            will,
+            lambda event: self._hear(connection, event),
+        )
+        self._connection = connection
+        connection.open()
+
+    def _hear(self, connection: Connection, event: Event) -> None:
+        if self._is_stopping and not isinstance(event, Acknowledged | Ended):
+            return  # nothing acts any more, and a connection that comes up now is about to be dropped
+        match event:
+            case Accepted():
+                # Half of what the broker takes is for the window, the rest for messages that must not wait.
+                self._most_direct = max(1, min(event.receive_maximum // 2, MOST_IN_FLIGHT))
+                self._largest_packet = event.largest_packet
+                connection.subscribe(self._topics.subscriptions)
+            case Subscribed():
+                self._subscribed(connection, event)
+            case Acknowledged():
+                self._settle(event)
+            case Incoming():
+                if (command := decode(event, self._topics)) is not None:
+                    self._tell(command)
+            case Ended():
+                self._unread_dropped += connection.unread_dropped
+                self._close(event)
+            case _:
+                assert_never(event)
+
+    def _subscribed(self, connection: Connection, event: Subscribed) -> None:
+        refused = [
+            wanted
+            for wanted, is_granted in zip(self._topics.subscriptions, event.is_granted, strict=False)
+            if not is_granted
+        ]
+        if refused:
+            _log.error("The broker refuses the subscription to %s: check its access rules", ", ".join(refused))
+            self._tell(BadInput(self._topics.below(refused[0]), "the broker refuses the subscription to it"))
+        self._connects += 1
+        self._online_since = asyncio.get_running_loop().time()
+        self._complained.clear()
+        _log.info("Connected to the broker %s:%s", self._settings.host, self._settings.port)
+        self._outgoing.open(self._most_direct, self._now_ms())
+        self._tell(BrokerChanged(is_connected=True))
+        self._pump()
+
+    def _pump(self) -> None:
+        """Send what the window lets through."""
+        if self._connection is None or self._online_since is None:
+            return
+        while (message := self._outgoing.take(self._now_ms())) is not None:
+            if self._is_too_large(message):
+                self._outgoing.refused()
+                self._complain(message, "larger than the broker takes")
+                continue
+            ticket = self._connection.publish(message)
+            if ticket is None:
+                break  # the connection is at its end: it stays at the head until `Ended` comes
+            self._outgoing.sent(ticket)
+        if not self._outgoing.waiting:
+            self._drained.set()
+
+    def _settle(self, event: Acknowledged) -> None:
+        if (settled := self._direct.get(event.ticket)) is not None:
+            if not settled.done():
+                settled.set_result(_meaning(event.code))
+            return
+        message = self._outgoing.settle(event.ticket)
+        if message is not None and event.code >= _FIRST_FAILURE:
+            self._denied += 1
+            is_forbidden = event.code == _NOT_AUTHORISED
+            self._complain(
+                message,
+                "forbidden by the broker's access rules" if is_forbidden else f"refused by the broker ({event.code})",
+            )
+        self._pump()
+
+    def _close(self, event: Ended) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._online_since is not None and now - self._online_since >= _LASTING_S:
+            self._gap_s = _SHORTEST_GAP_S
+        self._online_since = None
+        self._connection = None
+        poison = self._outgoing.close(is_blamed=event.is_blamed)
+        for settled in self._direct.values():
+            if not settled.done():
+                settled.set_result(Published.TIMEOUT)
+        self._ended.set()
+        self._drained.set()
+        if self._is_stopping:
+            return
+        longest = max(self._gap_s, _REFUSED_GAP_S * 2 if event.is_refused else 0)
+        gap_s = random.uniform(longest / 2, longest)
+        self._gap_s = min(self._gap_s * 2, _LONGEST_GAP_S)
+        self._retry = asyncio.get_running_loop().call_later(gap_s, self._connect)
+        _log.warning("No broker at %s:%s: %s", self._settings.host, self._settings.port, event.detail)
+        if poison is not None:
+            self._complain(poison, "a packet that the broker does not take")
+        self._tell(BrokerChanged(is_connected=False, detail=event.detail, is_refused=event.is_refused))
+
+    def _complain(self, message: Message, why: str) -> None:
+        """Say once a connection and topic that a message was given up; never its content."""
+        if message.topic in self._complained:
+            return
+        self._complained.add(message.topic)
+        _log.warning("A message to %s was given up: %s", message.topic, why)
+        self._tell(BadInput(self._topics.below(message.topic)[:128], f"a message to this topic was given up: {why}"))
+
+    def _availability(self, payload: bytes) -> Message:
+        return Message(self._topics.availability, payload, qos=1, is_retained=True, is_latest=True)
+
+    def _is_too_large(self, message: Message) -> bool:
+        return self._largest_packet is not None and message.wire_size > self._largest_packet
+
+    def _now_ms(self) -> int:
+        return int(asyncio.get_running_loop().time() * 1000)
+
+
+def _meaning(code: int) -> Published:
+    if code == _NOT_AUTHORISED:
+        return Published.DENIED
+    if code >= _FIRST_FAILURE:
+        return Published.REFUSED
+    return Published.UNHEARD if code == _NO_SUBSCRIBER else Published.DELIVERED
+
+
+def _tls_context(settings: TlsSettings) -> ssl.SSLContext:
+    """Verifies the broker's certificate and name; there is no way to turn that off."""
+    try:
+        context = ssl.create_default_context(cafile=settings.ca)
+    except OSError as error:
+        raise ConfigError(f"mqtt.tls.ca: {settings.ca} cannot be used: {error.strerror or error}") from error
+    if settings.cert is not None:
+        try:
+            # A key with a passphrase would ask for it on the terminal and wait for ever.
+            context.load_cert_chain(settings.cert, settings.key, password="")
+        except OSError as error:
+            raise ConfigError(
+                f"mqtt.tls: {settings.cert} with {settings.key} cannot be used: {error.strerror or error}"
+            ) from error
+    return context

@@ -1,0 +1,216 @@
+"""Reports to messages, exactly as the MQTT contract has them."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, assert_never
+
+from voice_node.model.report import (
+    CallReport,
+    EventType,
+    GateOpen,
+    Happening,
+    Health,
+    Info,
+    Report,
+    Response,
+    SettingState,
+    State,
+    Usages,
+)
+from voice_node.model.turn import Transcript
+from voice_node.mqtt.message import LARGEST_PAYLOAD, Message
+from voice_node.mqtt.topics import SETTINGS, Topics
+
+_ROOM_FOR_DELAY = 32
+"""Bytes that `"delayed_ms"` may add to a message that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unencodable:
+    """A report that no MQTT message can carry; nothing of it was sent."""
+
+    place: str
+    """The kind of report."""
+    why: str
+    """For people; never the content."""
+
+
+def encode(report: Report, topics: Topics, now: datetime) -> tuple[Message, ...] | Unencodable:
+    """The messages that tell `report`, in the order in which they leave.
+
+    Args:
+        report: what the router tells.
+        topics: the room's topics; their room stands in every JSON of a turn.
+        now: with a time zone; a tool call expires by the time that is left.
+    """
+    place = type(report).__name__
+    try:
+        return _messages(report, topics, now)
+    except UnicodeEncodeError:  # a ValueError, but its text repeats the content
+        return Unencodable(place, "a text holds half of a surrogate pair, which UTF-8 cannot carry")
+    except RecursionError:
+        return Unencodable(place, "a value is nested too deeply")
+    except (ValueError, TypeError) as error:
+        return Unencodable(
+            place, error.args[0] if isinstance(error, _FlawError) else "a value cannot be written as JSON"
+        )
+
+
+def delayed(message: Message, delayed_ms: int) -> Message:
+    """The kept `message` with the time that it waited in its JSON."""
+    return replace(message, payload=_json({**json.loads(message.payload), "delayed_ms": delayed_ms}))
+
+
+class _FlawError(ValueError):
+    """A flaw whose text is ours and repeats nothing."""
+
+
+def _messages(report: Report, topics: Topics, now: datetime) -> tuple[Message, ...]:
+    match report:
+        case Transcript():
+            return (_transcript(report, topics),)
+        case State():
+            content: dict[str, Any] = {"state": report.state, "since": _timestamp(report.since)}
+            if report.turn_id is not None:
+                content |= {"turn_id": report.turn_id, "room": topics.room}
+            return (_latest(topics.state, _json(content)),)
+        case Info():
+            return (_latest(topics.info, _json(report.content)),)
+        case Usages():
+            return (_latest(topics.usage, _json(report.content)),)
+        case Health():
+            return (replace(_latest(topics.health, _json(report.content)), qos=0),)
+        case GateOpen():
+            return (Message(topics.speech, b"ON" if report.is_open else b"OFF", qos=0),)
+        case Happening():
+            return (_happening(report, topics),)
+        case CallReport():
+            return (_call(report, topics, now),)
+        case Response():
+            return _response(report, topics)
+        case SettingState():
+            if report.name not in SETTINGS:
+                raise _FlawError("there is no such setting")
+            return (_latest(topics.setting_state(report.name), _setting(report)),)
+        case _:
+            assert_never(report)
+
+
+def _transcript(transcript: Transcript, topics: Topics) -> Message:
+    content: dict[str, Any] = {
+        "turn_id": transcript.turn_id,
+        "item_id": transcript.item_id,
+        "room": topics.room,
+        "role": transcript.role,
+        "text": transcript.text,
+        "final": transcript.is_final,
+        "started_at": _timestamp(transcript.started_at),
+        "ended_at": _timestamp(transcript.ended_at),
+        "duration_ms": max(0, (transcript.ended_at - transcript.started_at) // timedelta(milliseconds=1)),
+    }
+    if transcript.language is not None:
+        content["language"] = transcript.language
+    if transcript.confidence is not None:
+        content["confidence"] = transcript.confidence
+    if not transcript.is_final:
+        return _message(topics.partial_transcript, content, qos=0)
+    return _message(topics.transcript, content, is_kept=True)
+
+
+def _happening(happening: Happening, topics: Topics) -> Message:
+    content: dict[str, Any] = {**happening.fields, "event_type": happening.event_type, "room": topics.room}
+    if happening.turn_id is not None:
+        content["turn_id"] = happening.turn_id
+    return _message(topics.event, content, is_kept=happening.event_type is EventType.TURN_FINISHED)
+
+
+def _call(call: CallReport, topics: Topics, now: datetime) -> Message:
+    content = {
+        "call_id": call.call_id,
+        "turn_id": call.turn_id,
+        "room": topics.room,
+        "name": call.name,
+        "arguments": call.arguments,
+        "issued_at": _timestamp(call.issued_at),
+        "expires_at": _timestamp(call.expires_at),
+    }
+    return _message(
+        topics.call(call.name),
+        content,
+        expiry_s=max(1, math.ceil((call.expires_at - now).total_seconds())),
+        response_topic=topics.result(call.name),
+        correlation=call.call_id.encode(),
+    )
+
+
+def _response(response: Response, topics: Topics) -> tuple[Message, ...]:
+    content: dict[str, Any] = {"status": "ok" if response.error is None else "error", "data": response.data}
+    if response.error is not None:
+        content["error"] = response.error
+    if response.reply_to.transaction is not None:
+        content["transaction"] = response.reply_to.transaction
+    public = _message(topics.response(response.command), content)
+    asked_for = response.reply_to.topic
+    if asked_for is None:
+        return (public,)
+    private = replace(public, topic=asked_for, correlation=response.reply_to.correlation)
+    return (private,) if asked_for == public.topic else (public, private)
+
+
+def _setting(setting: SettingState) -> bytes:
+    if setting.name == "mute" and setting.value not in ("ON", "OFF"):
+        raise _FlawError("mute is `ON` or `OFF`")
+    return setting.value.encode() if isinstance(setting.value, str) else _json(setting.value)
+
+
+def _latest(topic: str, payload: bytes) -> Message:
+    if len(payload) > LARGEST_PAYLOAD:
+        raise _FlawError(f"it is larger than {LARGEST_PAYLOAD} bytes")
+    return Message(topic, payload, qos=1, is_retained=True, is_latest=True)
+
+
+def _message(
+    topic: str,
+    content: Mapping[str, Any],
+    *,
+    qos: Literal[0, 1] = 1,
+    is_kept: bool = False,
+    expiry_s: int | None = None,
+    response_topic: str | None = None,
+    correlation: bytes | None = None,
+) -> Message:
+    payload = _json(content)
+    if len(payload) > LARGEST_PAYLOAD - _ROOM_FOR_DELAY:
+        raise _FlawError(f"it is larger than {LARGEST_PAYLOAD - _ROOM_FOR_DELAY} bytes")
+    return Message(
+        topic,
+        payload,
+        qos,
+        is_kept=is_kept,
+        expiry_s=expiry_s,
+        response_topic=response_topic,
+        correlation=correlation,
+    )
+
+
+def _json(value: Any) -> bytes:
+    # Not as ASCII: an escaped half of a surrogate pair would pass here and break the reader.
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
+    return text.encode()
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, datetime):
+        return _timestamp(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
+
+
+def _timestamp(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise _FlawError("a time has no time zone")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
