@@ -4,7 +4,6 @@
      +-- ConfigError      78  the room file, a secret or a recording cannot be used; restarting cannot help
      +-- SessionRefused   77  the service refuses this key, account or model
      +-- CaptureLost      74  the microphone stays away
-     +-- BrokerRefused    78  the broker refuses this login or certificate
 
 Trouble that the node survives is a value on the road (`model.turn`), not an exception. Anything else that
 escapes is a bug and exits with 1.
@@ -35,9 +34,3 @@ class CaptureLost(NodeError):
     """The sound source ended or stays away."""
 
     exit_code = 74
-
-
-class BrokerRefused(NodeError):
-    """The MQTT broker refuses for good: login or certificate."""
-
-    exit_code = 78

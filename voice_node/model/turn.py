@@ -133,6 +133,8 @@ class LinkChanged:
     is_up: bool
     detail: str = ""
     """For people: why it went, what it is."""
+    is_trouble: bool = False
+    """It went although it was wanted."""
     session_id: str = ""
     dialect: str = ""
 
@@ -174,6 +176,13 @@ class PlaybackChanged:
     is_speaking: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MuteChanged:
+    """The microphone device is closed because of a mute, or may be open again."""
+
+    is_muted: bool
+
+
 Outcome = (
     Transcript
     | ToolCall
@@ -186,5 +195,6 @@ Outcome = (
     | SpeechChanged
     | CaptureChanged
     | PlaybackChanged
+    | MuteChanged
 )
 """Closed: match it with `assert_never`."""

@@ -1,0 +1,279 @@
+"""One room's life: built from its settings, run until a signal or the end of its recordings, ended within a deadline.
+
+The only place that names concrete adapters. Signals: TERM and INT stop, HUP reads the room file again.
+"""
+
+import asyncio
+import hashlib
+import itertools
+import logging
+import os
+import secrets as randomness
+import signal
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from voice_node import __version__
+from voice_node.capture.microphone import Microphone
+from voice_node.capture.wav_file import WavFile
+from voice_node.gate.gate import Gate
+from voice_node.gate.webrtc import WebrtcDetector
+from voice_node.model.errors import ConfigError, NodeError
+from voice_node.model.moment import Moment
+from voice_node.mqtt.bridge import Bridge, Published
+from voice_node.mqtt.encode import encode
+from voice_node.mqtt.message import Message
+from voice_node.mqtt.topics import Topics
+from voice_node.pipeline import End, Pipeline, Pipes, Player, Source, Stages
+from voice_node.playback.speaker import NullSpeaker, Speaker
+from voice_node.router.router import Router
+from voice_node.runtime.logs import set_up
+from voice_node.runtime.state_file import StateFile, state_directory
+from voice_node.runtime.systemd import ServiceManager
+from voice_node.session.connection import Connection
+from voice_node.session.protocol import Protocol
+from voice_node.session.providers import Endpoint, endpoint
+from voice_node.session.setup import SESSION_RATE_HZ
+from voice_node.settings.load import LoadedRoom, load_room
+from voice_node.settings.schema import RoomSettings
+from voice_node.settings.secrets import Secrets, check_secrets, read_secrets
+
+log = logging.getLogger(__name__)
+
+STOP_DEADLINE_S = 5.0
+WAV = "wav:"
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """Recordings in the microphone's place."""
+
+    paths: tuple[Path, ...]
+    is_fast: bool = False
+    """As fast as the session takes them."""
+
+
+def run_room(path: Path, recordings: Recordings | None = None) -> None:
+    """Run the room of this file until it is told to stop, or its recordings are heard; raises NodeError."""
+    room = load_room(path)
+    secrets = read_secrets(os.environ)
+    problems = check_secrets(room.settings, secrets)
+    if problems:
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
+    words = [secret.get_secret_value() for secret in (secrets.openai_api_key, secrets.mqtt_password) if secret]
+    set_up(room.settings.log.level, room.settings.room, words)
+    for warning in room.warnings:
+        log.warning("%s", warning)
+    manager = ServiceManager()
+    is_wanted = True
+    while is_wanted:
+        node = Node(room, secrets, manager, recordings)
+        is_wanted = asyncio.run(node.run()) is End.RELOAD
+        room = node.next_room
+    manager.notify("STOPPING=1")
+
+
+def steady_moment() -> Moment:
+    """Now, by the process's clocks."""
+    return Moment(time.monotonic(), datetime.now(UTC))
+
+
+class Node:
+    """One room from its start to its end."""
+
+    def __init__(
+        self, room: LoadedRoom, secrets: Secrets, manager: ServiceManager, recordings: Recordings | None = None
+    ) -> None:
+        self._room = room
+        self._secrets = secrets
+        self._manager = manager
+        self._recordings = recordings
+        self._stack = AsyncExitStack()
+        self.next_room = room
+        """What a reload read."""
+
+    async def run(self) -> End:
+        """Live; raises the NodeError that ends the node."""
+        async with self._stack:
+            pipes = Pipes()
+            bridge, pipeline = await self._build(pipes)
+            loop = asyncio.get_running_loop()
+            told_to_stop = asyncio.Event()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, told_to_stop.set)
+            loop.add_signal_handler(signal.SIGHUP, pipeline.reload)
+            life = asyncio.create_task(pipeline.run(), name="pipeline")
+            order = asyncio.create_task(told_to_stop.wait(), name="signals")
+            await asyncio.wait((life, order), return_when=asyncio.FIRST_COMPLETED)
+            order.cancel()
+            if not life.done():
+                await self._stop(life, pipeline, bridge)
+            if life.cancelled():
+                return End.DONE
+            try:
+                return life.result()
+            except* NodeError as group:
+                raise group.exceptions[0] from None
+
+    async def _stop(self, life: "asyncio.Task[End]", pipeline: Pipeline, bridge: Bridge) -> None:
+        log.info("stopping")
+        self._manager.notify("STOPPING=1")
+        await pipeline.stop()
+        await asyncio.wait((life,), timeout=STOP_DEADLINE_S)
+        if not life.done():
+            log.warning("not everything ended within %.0f s: the rest is cancelled", STOP_DEADLINE_S)
+            life.cancel()
+            await asyncio.wait((life,), timeout=1)
+            await bridge.stop()
+
+    async def _build(self, pipes: Pipes) -> tuple[Bridge, Pipeline]:
+        settings = self._room.settings
+        state = StateFile(state_directory(settings.room))
+        await asyncio.to_thread(state.load)
+        is_muted = state.flag("is_muted")
+        next_turn_id = turn_ids()
+        topics = Topics(settings.mqtt.base, settings.room, settings.mqtt.discovery_prefix)
+        password = self._secrets.mqtt_password
+        bridge = Bridge(
+            settings.mqtt,
+            None if password is None else password.get_secret_value(),
+            topics,
+            client_id(settings),
+            pipes.order,
+        )
+        player = self._player(pipes)
+        player.set_volume(state.number("volume", settings.playback.volume))
+        pipes.player = player
+        stages = Stages(
+            source=self._source(pipes),
+            detector=WebrtcDetector(settings.gate.aggressiveness),
+            gate=Gate(settings.gate, next_turn_id),
+            session=Connection(
+                Protocol(settings.session, settings.tools),
+                await self._endpoint(),
+                steady_moment,
+                pipes.tell,
+                pipes.play,
+            ),
+            player=player,
+            broker=Delivery(bridge),
+            router=Router(settings, next_turn_id, self._facts(), is_muted=is_muted),
+            encode=lambda report, now: encode(report, topics, now),
+            clock=steady_moment,
+            session_rate_hz=SESSION_RATE_HZ,
+            remember=lambda key, value: state.save({key: value}),
+            reload=self._reload,
+            started=lambda: self._manager.notify("READY=1"),
+            feed_watchdog=lambda: self._manager.notify("WATCHDOG=1"),
+            feed_every_s=(self._manager.watchdog_s or 20.0) / 3,
+            is_half_duplex=settings.capture.echo != "off",
+            waits_for_turns=self._recordings is not None,
+        )
+        return bridge, Pipeline(stages, pipes, is_muted=is_muted)
+
+    def _source(self, pipes: Pipes) -> Source:
+        settings, frame_ms = self._room.settings.capture, self._room.settings.gate.frame_ms
+        recordings = self._recordings
+        if recordings is None and isinstance(settings.device, str) and settings.device.startswith(WAV):
+            recordings = Recordings((Path(settings.device.removeprefix(WAV)),))
+        if recordings is None:
+            return Microphone(settings, frame_ms, pipes.tell)
+        return WavFile(
+            recordings.paths,
+            frame_ms=frame_ms,
+            channel=settings.channel,
+            gain_db=settings.gain_db,
+            is_realtime=not recordings.is_fast,
+        )
+
+    def _player(self, pipes: Pipes) -> Player:
+        is_fast = self._recordings is not None and self._recordings.is_fast
+        if is_fast or self._room.settings.playback.device == "none":
+            return NullSpeaker(pipes.tell, is_realtime=not is_fast)
+        return Speaker(self._room.settings.playback, pipes.tell)
+
+    async def _endpoint(self) -> Callable[[], Awaitable[Endpoint]]:
+        """Where sessions are opened; starts the embedded server where that is the provider."""
+        settings = self._room.settings
+        key = self._secrets.openai_api_key
+        if settings.session.provider == "local":
+            from voice_node.local.server import LocalServer  # here: a cloud room must not pay for it
+
+            word = randomness.token_urlsafe(24)
+            server = LocalServer(settings.tools, settings.language, word)
+            port = await server.start()
+            self._stack.push_async_callback(server.close)
+            place = endpoint(settings.session, word, f"ws://127.0.0.1:{port}/v1/realtime")
+        else:
+            place = endpoint(settings.session, None if key is None else key.get_secret_value())
+
+        async def always() -> Endpoint:
+            return place
+
+        return always
+
+    def _facts(self) -> dict[str, object]:
+        settings = self._room.settings
+        return {
+            "version": __version__,
+            "protocol": settings.mqtt.protocol,
+            "name": settings.display_name,
+            "provider": settings.session.provider,
+            "model": settings.session.model,
+            "type": settings.session.type,
+            "tools": [tool.name for tool in settings.tools],
+            "configuration": hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12],
+            "capabilities": {
+                "speaker": settings.playback.device != "none",
+                "echo": settings.capture.echo,
+                "activation": settings.activation.mode,
+            },
+        }
+
+    def _reload(self) -> str | None:
+        try:
+            self.next_room = load_room(self._room.path)
+        except ConfigError as error:
+            return str(error)
+        return None
+
+
+class Delivery:
+    """The bridge as the pipeline knows it: what could not be delivered is said in words."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+        self.start = bridge.start
+        self.stop = bridge.stop
+        self.offer = bridge.offer
+
+    async def deliver(self, message: Message) -> str | None:
+        """Why `message` did not reach anybody, or None."""
+        match await self._bridge.publish(message):
+            case Published.DELIVERED | Published.TIMEOUT:  # after a time-out nobody knows: the call's deadline decides
+                return None
+            case Published.UNHEARD:
+                return "nobody has subscribed to its topic"
+            case Published.UNREACHABLE:
+                return "the broker is away"
+            case Published.DENIED:
+                return "the broker's access rules forbid it"
+            case Published.REFUSED:
+                return "the broker refuses it"
+
+
+def turn_ids() -> Callable[[], str]:
+    """Ids of turns: unique over restarts, in order within a run."""
+    run_id, numbers = randomness.token_hex(4), itertools.count(1)
+    return lambda: f"{run_id}-{next(numbers)}"
+
+
+def client_id(settings: RoomSettings, machine: Sequence[Path] = (Path("/etc/machine-id"),)) -> str:
+    """The MQTT client id: the same after a restart, another on another machine."""
+    identity = next((path.read_text().strip() for path in machine if path.exists()), "") or f"{uuid.getnode():x}"
+    return f"{settings.mqtt.base}-{settings.room}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"

@@ -1,0 +1,407 @@
+"""Everything that runs, in data order: listen -> [inputs] -> talk -> [inbox] -> route -> bridge.
+
+    listen   frames -> verdicts -> gate -> segments at the session's rate
+    talk     the Realtime session: segments and controls in, outcomes and reply audio out
+    route    outcomes and commands -> reports to the broker, controls to the stages
+    switch   opens and closes the microphone device for a mute
+    watch    tells the service manager that frames arrive and the loop turns
+
+Stopping is the end of data: `stop` closes the source, each stage drains and closes the next, the bridge says `offline`.
+A stage that cannot go on (`NodeError`) begins the same end; home automation is told before the process goes.
+
+Overflow: `inputs` makes `listen` wait, so that the ring behind it drops the oldest frames and the gate sees the hole.
+`inbox` refuses commands beyond half of it, and the loss of an outcome is logged as an error.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import Protocol, Self, assert_never
+
+from voice_node.audio.resample import Resampler
+from voice_node.gate.gate import Gate
+from voice_node.model import control as ctl
+from voice_node.model.audio import Frame
+from voice_node.model.command import BrokerChanged, Command, ReplyTo
+from voice_node.model.errors import NodeError
+from voice_node.model.moment import Moment
+from voice_node.model.report import CallReport, Report, Response
+from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechStarted
+from voice_node.model.turn import (
+    CaptureChanged,
+    MuteChanged,
+    Outcome,
+    ReplyAudio,
+    ReplyAudioEnded,
+    SpeechChanged,
+    TurnFinished,
+    TurnLost,
+)
+from voice_node.mqtt.encode import Unencodable
+from voice_node.mqtt.message import Message
+from voice_node.router.router import Action, Router
+from voice_node.runtime.pipe import Pipe
+from voice_node.session.protocol import Input
+
+log = logging.getLogger(__name__)
+
+FRAMELESS_S = 10.0
+"""Longer without frames, while the device is thought to be open, is a fault that only a restart cures."""
+FAREWELL_S = 3.0
+
+
+class Source(Protocol):
+    """A microphone, or recordings in its place."""
+
+    async def start(self) -> None: ...
+    async def close(self) -> None: ...
+    async def pause(self) -> None: ...
+    async def resume(self) -> None: ...
+    def __aiter__(self) -> Self: ...
+    async def __anext__(self) -> Frame: ...
+
+
+class Detector(Protocol):
+    """Says of each frame whether it is speech."""
+
+    def is_speech(self, frame: Frame) -> bool: ...
+
+
+class Player(Protocol):
+    """A speaker."""
+
+    @property
+    def is_speaking(self) -> bool: ...
+    async def start(self) -> None: ...
+    async def close(self) -> None: ...
+    def play(self, item_id: str, pcm: bytes) -> None: ...
+    def end(self, item_id: str) -> None: ...
+    def stop(self) -> object: ...
+    def set_volume(self, volume: int) -> None: ...
+    async def drained(self) -> None: ...
+
+
+class Session(Protocol):
+    """The Realtime session."""
+
+    async def run(self, inputs: AsyncIterator[Input]) -> None: ...
+
+
+class Broker(Protocol):
+    """Home automation's side."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def deliver(self, message: Message) -> str | None: ...
+    def offer(self, message: Message) -> None: ...
+
+
+class End(Enum):
+    """Why the pipeline ended."""
+
+    DONE = auto()
+    """The source ended, or somebody asked to stop."""
+    RELOAD = auto()
+    """The room file is to be read again."""
+
+
+class Pipes:
+    """The two channels; adapters get their ends of them before there is a pipeline."""
+
+    def __init__(self) -> None:
+        self.inputs: Pipe[Input] = Pipe(500)
+        self.inbox: Pipe[Outcome | Command] = Pipe(2000)
+        self.player: Player | None = None
+        self.broker_came = asyncio.Event()
+
+    def tell(self, outcome: Outcome) -> None:
+        """An outcome for the router."""
+        if not self.inbox.offer(outcome) and not self.inbox.is_closed:
+            log.error("an outcome was lost: the router is too far behind")
+
+    def order(self, command: Command) -> None:
+        """A command for the router; a broker's flood must not push out outcomes."""
+        if isinstance(command, BrokerChanged) and command.is_connected:
+            self.broker_came.set()
+        if len(self.inbox) < 1000 or isinstance(command, BrokerChanged):
+            self.inbox.offer(command)
+        else:
+            self.inbox.lost += 1
+
+    def play(self, piece: ReplyAudio | ReplyAudioEnded) -> None:
+        """Reply audio for the speaker."""
+        if self.player is None:
+            return
+        match piece:
+            case ReplyAudio(_, item_id, _, pcm):
+                self.player.play(item_id, pcm)
+            case ReplyAudioEnded(_, item_id):
+                self.player.end(item_id)
+            case _:
+                assert_never(piece)
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The adapters and the logic of one room, built by `app`."""
+
+    source: Source
+    detector: Detector
+    gate: Gate
+    session: Session
+    player: Player
+    broker: Broker
+    router: Router
+    encode: Callable[[Report, datetime], tuple[Message, ...] | Unencodable]
+    clock: Callable[[], Moment]
+    session_rate_hz: int
+    remember: Callable[[str, bool | int], None]
+    """Keeps a setting over restarts; blocks for a disk."""
+    reload: Callable[[], str | None]
+    """Reads the room file again for the next start; what is wrong with it, or None. Blocks for a disk."""
+    started: Callable[[], None]
+    """Everything runs."""
+    feed_watchdog: Callable[[], None]
+    feed_every_s: float
+    is_half_duplex: bool
+    waits_for_turns: bool
+    """The source is a recording: it goes on when the turn is over, as a person would."""
+
+
+class Pipeline:
+    """One room at work."""
+
+    def __init__(self, stages: Stages, pipes: Pipes, *, is_muted: bool) -> None:
+        self._stages = stages
+        self._pipes = pipes
+        self._is_muted = is_muted
+        self._switched = asyncio.Event()
+        self._turn_over = asyncio.Event()
+        self._awaited_turn = ""
+        self._resampler: Resampler | None = None
+        self._frame_at = 0.0
+        self._is_capturing = False
+        self._failures: list[NodeError] = []
+        self._end = End.DONE
+        self._helpers: tuple[asyncio.Task[None], ...] = ()
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self) -> End:
+        """Work until the source ends or `stop` is called; raises the NodeError of a stage that could not go on."""
+        stages = self._stages
+        await stages.player.start()
+        await stages.broker.start()
+        if not self._is_muted:
+            await stages.source.start()
+        self._perform(stages.router.started(stages.clock()))
+        async with asyncio.TaskGroup() as self._group:
+            self._helpers = (
+                self._group.create_task(self._switch(), name="switch"),
+                self._group.create_task(self._watch(), name="watch"),
+            )
+            self._group.create_task(self._listen(), name="listen")
+            self._group.create_task(self._talk(), name="talk")
+            self._group.create_task(self._route(), name="route")
+            stages.started()
+        if self._failures:
+            raise self._failures[0]
+        return self._end
+
+    async def stop(self, end: End = End.DONE) -> None:
+        """Begin the end: no more sound is taken."""
+        if end is End.RELOAD:
+            self._end = end
+        await self._stages.source.close()
+
+    def reload(self, reply_to: ReplyTo | None = None) -> None:
+        """Read the room file; where it is good, end, so that the node begins again with it."""
+        assert self._group is not None
+        self._group.create_task(self._reload(reply_to), name="reload")
+
+    async def _listen(self) -> None:
+        stages = self._stages
+        try:
+            async for frame in stages.source:
+                self._frame_at = stages.clock().at
+                if self._is_muted or (stages.is_half_duplex and stages.player.is_speaking):
+                    said = stages.gate.shut()
+                else:
+                    said = stages.gate.hear(frame, stages.detector.is_speech(frame))
+                for value in said:
+                    await self._say(value, frame.rate_hz)
+            for value in stages.gate.end():
+                await self._say(value, 0)
+        except NodeError as error:
+            self._failures.append(error)
+        finally:
+            self._pipes.inputs.close()
+
+    async def _say(self, value: Speech, rate_hz: int) -> None:
+        """Hand a piece of speech to the session, at its rate, and tell the router of the gate."""
+        match value:
+            case SpeechStarted(turn_id):
+                self._resampler = Resampler(rate_hz, self._stages.session_rate_hz)
+                self._pipes.tell(SpeechChanged(turn_id, is_open=True))
+                await self._pipes.inputs.put(value)
+            case SpeechAudio(turn_id, pcm):
+                await self._put_audio(turn_id, pcm if self._resampler is None else self._resampler.process(pcm))
+            case SpeechEnded(turn_id, start_ms, end_ms, voiced_ms, snr_db, is_kept):
+                if is_kept and self._resampler is not None:
+                    await self._put_audio(turn_id, self._resampler.flush())
+                self._pipes.tell(SpeechChanged(turn_id, False, end_ms - start_ms, voiced_ms, snr_db, is_kept))
+                self._turn_over.clear()
+                self._awaited_turn = turn_id
+                await self._pipes.inputs.put(value)
+                if is_kept and self._stages.waits_for_turns:
+                    await self._turn_over.wait()
+                    await self._stages.player.drained()
+            case _:
+                assert_never(value)
+
+    async def _put_audio(self, turn_id: str, pcm: bytes) -> None:
+        if pcm:
+            await self._pipes.inputs.put(SpeechAudio(turn_id, pcm))
+
+    async def _talk(self) -> None:
+        try:
+            await self._stages.session.run(self._pipes.inputs)
+            await self._stages.player.drained()
+        except* NodeError as group:
+            self._failures += _leaves(group)
+        finally:
+            self._pipes.inbox.close()
+            self._turn_over.set()
+            await self._stages.source.close()
+
+    async def _route(self) -> None:
+        """One outcome, command or deadline after the other."""
+        stages = self._stages
+        inbox = self._pipes.inbox
+        while True:
+            deadline = stages.router.next_deadline
+            wait_s = None if deadline is None else max(0.0, deadline - stages.clock().at)
+            try:
+                async with asyncio.timeout(wait_s):
+                    item = await anext(inbox)
+            except TimeoutError:
+                self._perform(stages.router.tick(stages.clock()))
+                continue
+            except StopAsyncIteration:
+                break
+            self._take(item)
+        if self._failures:
+            await self._tell_first()
+        await stages.broker.stop()
+        await stages.player.close()
+        for helper in self._helpers:
+            helper.cancel()
+
+    async def _tell_first(self) -> None:
+        """A node that fails at once would be gone before the broker could be told why."""
+        try:
+            async with asyncio.timeout(FAREWELL_S):
+                await self._pipes.broker_came.wait()
+        except TimeoutError:
+            log.warning("no broker was there to be told why the node ends")
+
+    def _take(self, item: Outcome | Command) -> None:
+        now = self._stages.clock()
+        if isinstance(item, Outcome):
+            if isinstance(item, CaptureChanged):
+                self._is_capturing = item.is_open
+            self._perform(self._stages.router.outcome(item, now))
+            if isinstance(item, TurnFinished | TurnLost) and item.turn_id == self._awaited_turn:
+                self._turn_over.set()
+        else:
+            self._perform(self._stages.router.command(item, now))
+
+    def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, CallReport):
+                assert self._group is not None
+                self._group.create_task(self._deliver(action), name=f"deliver {action.name}")
+            elif isinstance(action, ctl.Control):
+                self._control(action)
+            else:
+                self._publish(action)
+
+    def _publish(self, report: Report) -> None:
+        messages = self._stages.encode(report, self._stages.clock().wall)
+        if isinstance(messages, Unencodable):
+            log.warning("a %s cannot be published: %s", messages.place, messages.why)
+            self._perform(self._stages.router.problem("unencodable", f"{messages.place}: {messages.why}"))
+            return
+        for message in messages:
+            self._stages.broker.offer(message)
+
+    async def _deliver(self, call: CallReport) -> None:
+        """A tool call goes out now or never."""
+        messages = self._stages.encode(call, self._stages.clock().wall)
+        if isinstance(messages, Unencodable):
+            trouble: str | None = messages.why
+        else:
+            trouble = await self._stages.broker.deliver(messages[0])
+        if trouble is not None:
+            self._perform(self._stages.router.undelivered(call.call_id, trouble, self._stages.clock()))
+
+    def _control(self, control: ctl.Control) -> None:
+        stages, inputs = self._stages, self._pipes.inputs
+        match control:
+            case ctl.AnswerCall() | ctl.AskText() | ctl.SayText() | ctl.ResetConversation():
+                inputs.offer(control)
+            case ctl.StopReply():
+                stages.player.stop()
+                inputs.offer(control)
+            case ctl.SetMuted(is_muted):
+                self._is_muted = is_muted
+                self._switched.set()
+            case ctl.SetVolume(volume):
+                stages.player.set_volume(volume)
+            case ctl.OpenGate():
+                pass  # the gate of `activation.mode: voice` is never shut for want of a wake word
+            case ctl.ReloadSettings(reply_to):
+                self.reload(reply_to)
+            case _:
+                assert_never(control)
+
+    async def _reload(self, reply_to: ReplyTo | None) -> None:
+        error = await asyncio.to_thread(self._stages.reload)
+        if reply_to is not None:
+            self._publish(Response("reload", error, {}, reply_to))
+        if error is not None:
+            log.error("the old settings stay: %s", error)
+        else:
+            await self.stop(End.RELOAD)
+
+    async def _switch(self) -> None:
+        """Close and open the microphone device as the last mute command says; told when it is done."""
+        while True:
+            await self._switched.wait()
+            self._switched.clear()
+            is_muted = self._is_muted
+            try:
+                await (self._stages.source.pause() if is_muted else self._stages.source.resume())
+            except NodeError as error:  # its driver hangs: only the end of the process closes the device for sure
+                self._failures.append(error)
+                await self._stages.source.close()
+            await asyncio.to_thread(self._stages.remember, "is_muted", is_muted)
+            self._pipes.tell(MuteChanged(is_muted))
+
+    async def _watch(self) -> None:
+        """A device that is known to be away is looked for and has its own deadline; silence without a loss has none."""
+        while True:
+            is_heard = self._stages.clock().at - self._frame_at < FRAMELESS_S
+            if is_heard or self._is_muted or not self._is_capturing:
+                self._stages.feed_watchdog()
+            await asyncio.sleep(self._stages.feed_every_s)
+
+
+def _leaves(group: BaseExceptionGroup[NodeError]) -> list[NodeError]:
+    """The errors in a group of groups."""
+    found: list[NodeError] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

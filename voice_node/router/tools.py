@@ -1,0 +1,113 @@
+"""The tools that the model is offered, and the check of what it wants to call them with."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, best_match
+from referencing import Registry
+
+from voice_node.settings.tools import Tool
+
+MAX_ARGUMENT_CHARS = 16384
+MAX_DEPTH = 16
+
+
+class BadArguments(Exception):
+    """The model's arguments cannot be used. The text is for the model: what is wrong, in one line."""
+
+
+class ToolBox:
+    """The room's tools by name, with their schemas ready to check."""
+
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._validators = {tool.name: _validator(tool) for tool in tools}
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(self._tools.values())
+
+    def get(self, name: str) -> Tool | None:
+        """The tool of this name."""
+        return self._tools.get(name)
+
+    def read(self, name: str, arguments: str) -> dict[str, Any]:
+        """The arguments of a call as checked values; raises BadArguments, KeyError for an unknown tool."""
+        validator = self._validators[name]
+        values = read_object(arguments)
+        error = best_match(validator.iter_errors(values))
+        if error is not None:
+            raise BadArguments(f"{_place(error.absolute_path)}: {error.message[:300]}")
+        return values
+
+
+def schema_problem(tool: Tool) -> str | None:
+    """What is wrong with the tool's `parameters` as a JSON Schema, or None."""
+    try:
+        Draft202012Validator.check_schema(tool.parameters)
+    except SchemaError as error:
+        return f"is not a valid JSON Schema at {_place(error.absolute_path)}: {error.message[:200]}"
+    return None
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """A JSON object, read strictly: no NaN, no duplicate keys, no numbers or nesting that break what comes after."""
+    if len(text) > MAX_ARGUMENT_CHARS:
+        raise BadArguments(f"the arguments are longer than {MAX_ARGUMENT_CHARS} characters")
+    try:
+        values = json.loads(text or "{}", parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates)
+    except RecursionError:
+        raise BadArguments("the arguments are nested too deeply") from None
+    except ValueError as error:
+        raise BadArguments(f"the arguments are not valid JSON: {_reason(error)}") from None
+    if not isinstance(values, dict):
+        raise BadArguments("the arguments are not a JSON object")
+    _refuse_unusable(values, MAX_DEPTH)
+    return values
+
+
+def _validator(tool: Tool) -> Draft202012Validator:
+    # An empty registry: a `$ref` to the network is an error instead of a download.
+    return Draft202012Validator(tool.parameters, registry=Registry())
+
+
+def _place(path: Any) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".") or "the arguments"
+
+
+def _reason(error: ValueError) -> str:
+    return f"{error.msg} at character {error.pos}" if isinstance(error, json.JSONDecodeError) else str(error)[:100]
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("a key is given twice")
+    return values
+
+
+def _refuse_unusable(value: Any, depth: int) -> None:
+    """Numbers beyond what other programs read exactly, text that has no UTF-8, deep nesting."""
+    if depth == 0:
+        raise BadArguments("the arguments are nested too deeply")
+    match value:
+        case bool():
+            return
+        case int() if abs(value) > 2**53:
+            raise BadArguments("a number is too large")
+        case float() if value in (float("inf"), float("-inf")):
+            raise BadArguments("a number is too large")
+        case str() if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise BadArguments("a text holds half a character (a lone surrogate)")
+        case Mapping():
+            for key, entry in value.items():
+                _refuse_unusable(key, depth - 1)
+                _refuse_unusable(entry, depth - 1)
+        case list():
+            for entry in value:
+                _refuse_unusable(entry, depth - 1)

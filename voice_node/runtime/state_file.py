@@ -1,0 +1,71 @@
+"""What must survive a restart: a small JSON file that is replaced whole or not at all."""
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+class StateFile:
+    """`state.json` in the room's state directory. A file that cannot be read counts as empty and is set aside."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "state.json"
+        self._content: dict[str, Any] = {}
+
+    def load(self) -> None:
+        """Read the file, if there is one."""
+        try:
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            log.warning("%s cannot be read (%s): it is set aside", self._path, type(error).__name__)
+            self._set_aside()
+            return
+        if isinstance(content, dict):
+            self._content = content
+        else:
+            self._set_aside()
+
+    def flag(self, key: str) -> bool:
+        """A remembered yes or no; no where nothing is remembered."""
+        return self._content.get(key) is True
+
+    def number(self, key: str, default: int) -> int:
+        """A remembered whole number."""
+        value = self._content.get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+    def save(self, changes: Mapping[str, Any]) -> None:
+        """Remember `changes`, on disk before this returns; a disk that cannot be written is logged, not fatal."""
+        self._content |= changes
+        temporary = self._path.with_suffix(".new")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump(self._content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._path)
+        except OSError as error:
+            log.error("%s cannot be written: %s", self._path, error.strerror)  # noqa: TRY400 - no traceback for a full disk
+
+    def _set_aside(self) -> None:
+        try:
+            self._path.replace(self._path.with_suffix(".bad"))
+        except OSError:
+            return
+
+
+def state_directory(room: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """systemd's `$STATE_DIRECTORY`, else the user's state directory."""
+    given = environ.get("STATE_DIRECTORY")
+    if given:
+        return Path(given.split(":")[0])
+    home = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME", "/var/lib")) / ".local" / "state")
+    return Path(home) / "voice-node" / room

@@ -1,0 +1,208 @@
+"""The Realtime session's WebSocket: opens it when it is wanted, carries out the protocol's steps, opens it again."""
+
+import asyncio
+import logging
+import random
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from voice_node.model.errors import SessionRefused
+from voice_node.model.moment import Moment
+from voice_node.model.turn import Outcome, ReplyAudio, ReplyAudioEnded
+from voice_node.session import wire_ga
+from voice_node.session.events import ClientEvent, Malformed
+from voice_node.session.protocol import Input, Protocol
+from voice_node.session.providers import Endpoint
+from voice_node.session.retry import Refusal, Retry, after_close, after_status, delay_s
+from voice_node.session.step import Step
+
+log = logging.getLogger(__name__)
+
+MAX_MESSAGE_BYTES = 16 * 2**20
+"""A `conversation.item.retrieved` with audio exceeds the library's 1 MiB."""
+MAX_OUTGOING_CHARS = 8 * 2**20
+"""A service that does not read while this much waits (two minutes of sound) is given up."""
+ROOMY_CHARS = 2**18
+"""The feeder waits while more than this is on its way."""
+PING_S = 5.0
+HEALTHY_S = 2.0
+TICK_S = 0.25
+
+
+class Connection:
+    """One room's connection to its provider, through all its losses."""
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        endpoint: Callable[[], Awaitable[Endpoint]],
+        clock: Callable[[], Moment],
+        tell: Callable[[Outcome], None],
+        play: Callable[[ReplyAudio | ReplyAudioEnded], None],
+    ) -> None:
+        self._protocol = protocol
+        self._endpoint = endpoint
+        self._clock = clock
+        self._tell = tell
+        self._play = play
+        self._outgoing: deque[str] = deque()
+        self._outgoing_chars = 0
+        self._to_send = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        self._changed = asyncio.Event()
+        """Wakes who waits for the protocol to want a link, or to be quiet."""
+        self._close_reason = ""
+        self._close = asyncio.Event()
+        self._refused = ""
+        self.reconnects = 0
+        """Connections after the first."""
+
+    async def run(self, inputs: AsyncIterator[Input]) -> None:
+        """Serve until `inputs` end and the last turn is over.
+
+        Raises SessionRefused (inside an exception group) where no other attempt can help.
+        """
+        async with asyncio.TaskGroup() as group:
+            link = group.create_task(self._keep_link(), name="session.link")
+            ticker = group.create_task(self._keep_time(), name="session.time")
+            async for value in inputs:
+                self._perform(self._protocol.put(value, self._clock()))
+                await self._has_room.wait()
+            while not self._protocol.is_quiet:
+                self._changed.clear()
+                await self._changed.wait()
+            link.cancel()
+            ticker.cancel()
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._perform(self._protocol.tick(self._clock()))
+
+    async def _keep_link(self) -> None:
+        """One connection after the other, with pauses between them. The first is opened at once, to try the key."""
+        failures = 0
+        while True:
+            opened_at = self._clock().at
+            verdict = await self._connect_once()
+            self._forget_outgoing()
+            self._perform(self._protocol.disconnected(self._close_reason or verdict.detail, self._clock()))
+            if isinstance(verdict, Refusal):
+                raise SessionRefused(verdict.detail)
+            is_meant = bool(self._close_reason)
+            failures = 0 if is_meant or self._clock().at - opened_at > HEALTHY_S else failures + 1
+            if not is_meant:
+                log.warning("session: %s", verdict.detail)
+            await asyncio.sleep(max(verdict.at_least_s, delay_s(failures, random.random())))
+            while is_meant and not self._protocol.wants_link(self._clock()):
+                self._changed.clear()
+                await self._changed.wait()
+            self.reconnects += 1
+
+    async def _connect_once(self) -> Retry | Refusal:
+        """Open one connection and stay on it until it ends; says what its end means."""
+        self._forget_outgoing()
+        self._close.clear()
+        self._close_reason = ""
+        try:
+            endpoint = await self._endpoint()
+            async with connect(
+                endpoint.url,
+                additional_headers=endpoint.headers,
+                compression=None,  # base64 audio shrinks by a quarter and costs twenty times the CPU
+                max_size=MAX_MESSAGE_BYTES,
+                ping_interval=PING_S,
+                ping_timeout=PING_S,
+                open_timeout=10,
+                close_timeout=1,
+                proxy=None if "://127.0.0.1" in endpoint.url else True,
+            ) as websocket:
+                self._perform(self._protocol.opened(self._clock()))
+                return await self._converse(websocket)
+        except InvalidStatus as error:
+            return after_status(error.response.status_code, error.response.headers.get("Retry-After"))
+        except ssl.SSLCertVerificationError as error:
+            return Retry(f"the service's certificate is not trusted ({error.verify_message}); is the clock right?", 60)
+        except InvalidURI:
+            return Refusal("session.url is no WebSocket address")
+        except InvalidHandshake as error:
+            return Retry(f"the service does not speak WebSocket ({type(error).__name__})")
+        except TimeoutError:
+            return Retry("the service cannot be reached: no answer within 10 s")
+        except OSError as error:
+            return Retry(f"the service cannot be reached: {error.strerror or type(error).__name__}")
+
+    async def _converse(self, websocket: ClientConnection) -> Retry | Refusal:
+        hear = asyncio.create_task(self._hear(websocket), name="session.hear")
+        speak = asyncio.create_task(self._speak(websocket), name="session.speak")
+        closed = asyncio.create_task(self._close.wait(), name="session.closed")
+        tasks = (hear, speak, closed)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(result, ConnectionClosed):
+                raise result
+        if self._refused:
+            return Refusal(self._refused)
+        if self._close_reason:
+            return Retry(self._close_reason)
+        return after_close(websocket.close_code, websocket.close_reason or "")
+
+    async def _hear(self, websocket: ClientConnection) -> None:
+        async for message in websocket:
+            event = wire_ga.decode(message)
+            if isinstance(event, Malformed):
+                log.warning("session: an event could not be read: %s", event.detail)
+            self._perform(self._protocol.receive(event, self._clock()))
+
+    async def _speak(self, websocket: ClientConnection) -> None:
+        while True:
+            while self._outgoing:
+                message = self._outgoing.popleft()
+                self._outgoing_chars -= len(message)
+                await websocket.send(message)
+            self._has_room.set()
+            self._to_send.clear()
+            await self._to_send.wait()
+
+    def _perform(self, step: Step) -> None:
+        """Carry out a step; never waits."""
+        for event in step.sends:
+            self._send(event)
+        for piece in step.audio:
+            self._play(piece)
+        for outcome in step.outcomes:
+            self._tell(outcome)
+        if step.refused:
+            self._refused = step.refused
+            self._close.set()
+        if step.close:
+            self._close_reason = step.close
+            self._close.set()
+        self._changed.set()
+
+    def _send(self, event: ClientEvent) -> None:
+        message = wire_ga.encode(event)
+        self._outgoing.append(message)
+        self._outgoing_chars += len(message)
+        self._to_send.set()
+        if self._outgoing_chars > ROOMY_CHARS:
+            self._has_room.clear()
+        if self._outgoing_chars > MAX_OUTGOING_CHARS:
+            self._forget_outgoing()
+            self._close_reason = "the service does not read what is sent to it"
+            self._close.set()
+
+    def _forget_outgoing(self) -> None:
+        self._outgoing.clear()
+        self._outgoing_chars = 0
+        self._has_room.set()

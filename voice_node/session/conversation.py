@@ -1,0 +1,285 @@
+"""What is said on a session: turns in, responses and calls out. Sans-I/O; the rules of turns stand in `turns`, those of
+responses in `sequencer`.
+
+While the session is not ready, turns are held. A held turn that ended more than 10 s ago is refused as stale: a command
+must not act when nobody remembers saying it. At most 45 s of audio is held; more refuses the oldest turn.
+"""
+
+from collections.abc import Callable
+from typing import assert_never
+
+from voice_node.model.control import AnswerCall, AskText, SayText
+from voice_node.model.moment import Moment
+from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechStarted
+from voice_node.model.turn import LostReason, ResponseStatus, TurnFinished, TurnLost
+from voice_node.session import events as ev
+from voice_node.session.sequencer import Job, Sequencer
+from voice_node.session.setup import SESSION_RATE_HZ
+from voice_node.session.step import Step
+from voice_node.session.turns import TRANSCRIPT_PATIENCE_S, Kind, Phase, Turn, Turns
+
+STALE_S = 10.0
+HELD_BYTES = 45 * SESSION_RATE_HZ * 2
+SHORTEST_COMMIT_BYTES = SESSION_RATE_HZ * 2 // 10
+"""100 ms: the service refuses to commit less."""
+PIECE_BYTES = SHORTEST_COMMIT_BYTES
+"""What was held is sent in pieces of 100 ms: some servers refuse larger ones."""
+SERVICE_PATIENCE_S = 20.0
+"""How long a committed turn may show no sign of life; the slowest models think for seconds, not for twenty."""
+
+
+class Conversation:
+    """The turns of a room, across connections."""
+
+    def __init__(self, *, is_transcribed: bool, new_event_id: Callable[[], str]) -> None:
+        self._is_transcribed = is_transcribed
+        self._new_event_id = new_event_id
+        self.turns = Turns()
+        self.sequencer = Sequencer()
+        self.is_ready = False
+        self._awaited: dict[str, Turn] = {}
+        """Client events whose refusal concerns a turn."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing is said, answered or waited for."""
+        return len(self.turns) == 0 and self.sequencer.is_idle
+
+    def speech(self, value: Speech, now: Moment, step: Step) -> None:
+        """Take one piece of a segment."""
+        match value:
+            case SpeechStarted(turn_id, _):
+                self.turns.begin(Turn(turn_id, Kind.SPOKEN, now.wall, now.at, is_transcript_due=self._is_transcribed))
+            case SpeechAudio(turn_id, pcm):
+                turn = self.turns.get(turn_id)
+                if turn is not None:  # else it was lost in the middle: nothing is spliced
+                    turn.audio += pcm
+                    turn.touched_at = now.at
+                    self._send_audio(turn, pcm, step)
+                    self._bound_held(now, step)
+            case SpeechEnded():
+                self._speech_ended(value, now, step)
+            case _:
+                assert_never(value)
+
+    def act(self, control: AnswerCall | AskText | SayText, now: Moment, step: Step) -> None:
+        """Do what home automation asks."""
+        match control:
+            case AnswerCall(call_id, output):
+                self._answer(call_id, output, now, step)
+            case AskText(turn_id, text, instructions):
+                turn = Turn(turn_id, Kind.TYPED, now.wall, now.at, text, instructions)
+                self._begin_typed(turn, now, step)
+            case SayText(turn_id, text, _):
+                self._begin_typed(Turn(turn_id, Kind.ANNOUNCED, now.wall, now.at, text), now, step)
+            case _:
+                assert_never(control)
+
+    def stop(self, now: Moment, step: Step) -> None:
+        """Cancel the response under way; what waits behind it goes on."""
+        turn = self.turns.get(self.sequencer.active_turn)
+        if turn is None:
+            return
+        turn.is_stopped = True
+        turn.touched_at = now.at
+        if self.is_ready and self.sequencer.active_response:
+            step.sends.append(self.cancel(self.sequencer.active_response))
+
+    def cancel(self, response_id: str) -> ev.CancelResponse:
+        """The event that stops this response."""
+        return ev.CancelResponse(self._new_event_id(), response_id)
+
+    def ready(self, now: Moment, step: Step) -> None:
+        """The session can be spoken to: send what was held, in order."""
+        self.is_ready = True
+        for turn in self.turns:
+            if self._lose_if_stale(turn, now, step):
+                continue
+            if turn.kind is Kind.SPOKEN:
+                self._send_audio(turn, bytes(turn.audio), step)
+                if turn.is_ended:
+                    self._commit(turn, now, step)
+            else:
+                self._send_typed(turn, now, step)
+
+    def disconnected(self, now: Moment, step: Step) -> None:
+        """The connection is gone: keep what can be sent again, lose the rest."""
+        self.is_ready = False
+        self.sequencer.clear()
+        self._awaited.clear()
+        for turn in self.turns:
+            if turn.is_acted_on or turn.is_stopped:
+                self.lose(turn, LostReason.DISCONNECTED, "", step)
+        self.turns.disconnect()
+        for turn in self.turns:
+            turn.touched_at = now.at
+
+    def refused(self, event_id: str, code: str, now: Moment, step: Step) -> bool:
+        """The service refused one of our events; True where that was a turn's and is dealt with."""
+        if code == "conversation_already_has_active_response" and self.sequencer.busy(event_id):
+            return True
+        turn = self._awaited.pop(event_id, None)
+        job = self.sequencer.refused(event_id)
+        if turn is None and job is not None:
+            turn = self.turns.get(job.turn_id)
+        if turn is None:
+            return False
+        self.sequencer.drop(turn.turn_id)
+        if code == "input_audio_buffer_commit_empty":
+            if self.sequencer.active_turn == turn.turn_id and self.sequencer.active_response:
+                step.sends.append(self.cancel(self.sequencer.active_response))
+            self.lose(turn, LostReason.EMPTY, "the service heard nothing", step)
+        else:
+            self.lose(turn, LostReason.REFUSED, code, step)
+        self.ask_next(now, step)
+        return True
+
+    def tick(self, now: Moment, step: Step) -> None:
+        """Let time pass: stale turns, late transcripts, a service that shows no sign of life."""
+        for turn in self.turns:
+            if not self.is_ready:
+                self._lose_if_stale(turn, now, step)
+            elif turn.phase is Phase.COMMITTED:
+                self._tick_committed(turn, now, step)
+
+    def settle(self, turn: Turn, now: Moment, step: Step) -> None:
+        """Report a turn as finished if it is."""
+        if turn.status is None or turn.open_calls or self.sequencer.has(turn.turn_id):
+            return
+        if turn.is_transcript_due and now.at - turn.touched_at < TRANSCRIPT_PATIENCE_S:
+            return
+        turn.mark("done", turn.touched_at)
+        self.turns.end(turn)
+        step.outcomes.append(TurnFinished(turn.turn_id, turn.status, turn.detail, dict(turn.timings_ms)))
+
+    def lose(self, turn: Turn, reason: LostReason, detail: str, step: Step) -> None:
+        """A turn comes to nothing."""
+        self.sequencer.drop(turn.turn_id)
+        self.turns.end(turn)
+        step.outcomes.append(TurnLost(turn.turn_id, reason, detail))
+
+    def ask(self, turn: Turn, now: Moment, step: Step) -> None:
+        """Want a response for this turn."""
+        announcement = turn.text if turn.kind is Kind.ANNOUNCED else None
+        self.sequencer.add(Job(turn.turn_id, announcement, turn.instructions))
+        self.ask_next(now, step)
+
+    def ask_next(self, now: Moment, step: Step) -> None:
+        """Ask for the next response that is wanted, if none is under way."""
+        if not self.is_ready:
+            return
+        event_id = self._new_event_id()
+        job = self.sequencer.next(event_id)
+        if job is None:
+            return
+        turn = self.turns.get(job.turn_id)
+        if turn is not None:
+            turn.touched_at = now.at
+        metadata = {"turn_id": job.turn_id}
+        if job.announcement is not None:
+            step.sends.append(ev.CreateAnnouncement(event_id, job.announcement, metadata | {"voice_node": "say"}))
+        else:
+            step.sends.append(ev.CreateResponse(event_id, metadata, job.instructions))
+
+    def _speech_ended(self, value: SpeechEnded, now: Moment, step: Step) -> None:
+        turn = self.turns.get(value.turn_id)
+        if turn is None:
+            return
+        if not value.is_kept:
+            if turn.phase is Phase.SENDING:
+                step.sends.append(ev.ClearAudio(self._new_event_id()))
+            self.turns.end(turn)
+            return
+        turn.is_ended = True
+        turn.duration_ms = value.end_ms - value.start_ms
+        turn.started_at = now.minus_ms(turn.duration_ms)
+        turn.ended_at = now.wall
+        turn.speech_end_s = turn.touched_at = now.at
+        if turn.phase is Phase.SENDING:
+            self._commit(turn, now, step)
+
+    def _send_audio(self, turn: Turn, pcm: bytes, step: Step) -> None:
+        if self.is_ready:
+            turn.phase = Phase.SENDING
+            step.sends.extend(ev.AppendAudio(pcm[at : at + PIECE_BYTES]) for at in range(0, len(pcm), PIECE_BYTES))
+
+    def _commit(self, turn: Turn, now: Moment, step: Step) -> None:
+        event_id = self._new_event_id()
+        if len(turn.audio) < SHORTEST_COMMIT_BYTES:
+            step.sends.append(ev.ClearAudio(event_id))
+            self.lose(turn, LostReason.EMPTY, "less than 100 ms of sound", step)
+            return
+        turn.phase = Phase.COMMITTED
+        turn.touched_at = now.at
+        turn.mark("commit", now.at)
+        self._await(event_id, turn)
+        step.sends.append(ev.CommitAudio(event_id))
+        self.ask(turn, now, step)
+
+    def _begin_typed(self, turn: Turn, now: Moment, step: Step) -> None:
+        turn.is_ended = True
+        turn.ended_at = now.wall
+        turn.speech_end_s = now.at
+        self.turns.begin(turn)
+        if self.is_ready:
+            self._send_typed(turn, now, step)
+
+    def _send_typed(self, turn: Turn, now: Moment, step: Step) -> None:
+        turn.phase = Phase.COMMITTED
+        if turn.kind is Kind.TYPED:
+            event_id = self._new_event_id()
+            self._await(event_id, turn)
+            step.sends.append(ev.CreateText(event_id, f"item_{turn.turn_id}"[:32], "user", turn.text))
+        self.ask(turn, now, step)
+
+    def _answer(self, call_id: str, output: str, now: Moment, step: Step) -> None:
+        turn = self.turns.of_call(call_id)
+        if turn is None:
+            return  # its turn is gone; the router told home automation when it was lost
+        turn.open_calls.discard(call_id)
+        turn.touched_at = now.at
+        event_id = self._new_event_id()
+        self._await(event_id, turn)
+        step.sends.append(ev.CreateCallOutput(event_id, call_id, output))
+        self.ask_again(turn, now, step)
+
+    def ask_again(self, turn: Turn, now: Moment, step: Step) -> None:
+        """Let the model go on once every call of its last response is answered and that response is done."""
+        if turn.open_calls or not turn.calls_to_answer or self.sequencer.active_turn == turn.turn_id:
+            return
+        turn.calls_to_answer = 0
+        if turn.is_stopped or turn.status is not ResponseStatus.COMPLETED:
+            self.settle(turn, now, step)
+        else:
+            self.ask(turn, now, step)
+
+    def _await(self, event_id: str, turn: Turn) -> None:
+        self._awaited[event_id] = turn
+        while len(self._awaited) > 256:  # the server never says that an event was right: forget the oldest
+            self._awaited.pop(next(iter(self._awaited)))
+
+    def _lose_if_stale(self, turn: Turn, now: Moment, step: Step) -> bool:
+        since = turn.speech_end_s if turn.is_ended else turn.touched_at
+        if now.at - since <= STALE_S:
+            return False
+        self.lose(turn, LostReason.STALE, f"not sent within {STALE_S:.0f} s", step)
+        return True
+
+    def _bound_held(self, now: Moment, step: Step) -> None:
+        if self.is_ready:
+            return
+        turns = [turn for turn in self.turns if turn.audio]
+        while len(turns) > 0 and sum(len(turn.audio) for turn in turns) > HELD_BYTES:
+            self.lose(turns.pop(0), LostReason.STALE, "more sound than can be held", step)
+
+    def _tick_committed(self, turn: Turn, now: Moment, step: Step) -> None:
+        idle_s = now.at - turn.touched_at
+        if turn.status is not None and not turn.open_calls and not self.sequencer.has(turn.turn_id):
+            self.settle(turn, now, step)
+        elif not turn.open_calls and idle_s > SERVICE_PATIENCE_S and self._is_its_move(turn):
+            self.lose(turn, LostReason.TIMEOUT, f"no answer from the service in {SERVICE_PATIENCE_S:.0f} s", step)
+            step.close = "the service does not answer"
+
+    def _is_its_move(self, turn: Turn) -> bool:
+        """The service has been asked for this turn, so silence is the service's."""
+        return self.sequencer.active_turn in (turn.turn_id, None)

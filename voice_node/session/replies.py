@@ -1,0 +1,205 @@
+"""What the server says about items and responses -> what becomes of turns. Sans-I/O."""
+
+from collections import deque
+from datetime import datetime
+from typing import assert_never
+
+from voice_node.model.moment import Moment
+from voice_node.model.turn import (
+    ReplyAudio,
+    ReplyAudioEnded,
+    ReplyStarted,
+    ResponseStatus,
+    ServiceTrouble,
+    ToolCall,
+    Transcript,
+    Usage,
+)
+from voice_node.session import events as ev
+from voice_node.session.conversation import Conversation
+from voice_node.session.step import Step
+from voice_node.session.turns import Turn
+
+TurnEvent = (
+    ev.AudioCommitted
+    | ev.TranscriptDelta
+    | ev.TranscriptDone
+    | ev.TranscriptFailed
+    | ev.ResponseCreated
+    | ev.CallDone
+    | ev.ReplyAudioDelta
+    | ev.ReplyAudioDone
+    | ev.ReplyTextDelta
+    | ev.ReplyTextDone
+    | ev.ResponseDone
+)
+
+
+class Replies:
+    """Reads the events of one connection after the other into a `Conversation`."""
+
+    def __init__(self, conversation: Conversation, *, model: str, transcription_model: str) -> None:
+        self._conversation = conversation
+        self._model = model
+        self._transcription_model = transcription_model
+        self._began: dict[str, datetime] = {}
+        """When each reply item of the responses under way began."""
+        self._told: deque[str] = deque(maxlen=256)
+        """Reply items whose words were reported."""
+
+    def disconnected(self) -> None:
+        """Items of the lost connection never come back."""
+        self._began.clear()
+        self._told.clear()
+
+    def receive(self, event: TurnEvent, now: Moment, step: Step) -> None:
+        """Take one event of the server."""
+        match event:
+            case ev.AudioCommitted(item_id):
+                turn = self._conversation.turns.committed(item_id)
+                if turn is not None:
+                    turn.touched_at = now.at
+            case ev.TranscriptDelta() | ev.TranscriptDone() | ev.TranscriptFailed():
+                self._transcript(event, now, step)
+            case ev.ResponseCreated():
+                self._response_created(event, now, step)
+            case ev.CallDone(response_id, call):
+                turn = self._heard_of(response_id, now)
+                if turn is not None:
+                    self._call(turn, call, now, step)
+            case ev.ReplyAudioDelta(response_id, item_id, pcm):
+                turn = self._reply(response_id, item_id, now, step)
+                if turn is not None:
+                    turn.mark("first_sound", now.at)
+                    step.audio.append(ReplyAudio(turn.turn_id, item_id, response_id, pcm))
+            case ev.ReplyAudioDone(response_id, item_id):
+                turn = self._heard_of(response_id, now)
+                if turn is not None:
+                    step.audio.append(ReplyAudioEnded(turn.turn_id, item_id))
+            case ev.ReplyTextDelta(response_id, item_id, _):
+                self._reply(response_id, item_id, now, step)
+            case ev.ReplyTextDone(response_id, item_id, text):
+                turn = self._heard_of(response_id, now)
+                if turn is not None:
+                    self._words(turn, item_id, text, now, step)
+            case ev.ResponseDone():
+                self._response_done(event, now, step)
+            case _:
+                assert_never(event)
+
+    def _transcript(
+        self, event: ev.TranscriptDelta | ev.TranscriptDone | ev.TranscriptFailed, now: Moment, step: Step
+    ) -> None:
+        turn = self._conversation.turns.of_item(event.item_id)
+        if isinstance(event, ev.TranscriptDone):  # billed, whoever's it was
+            usage = Usage(
+                None if turn is None else turn.turn_id,
+                self._transcription_model,
+                event.usage_input,
+                event.usage_output,
+                event.usage_s,
+            )
+            step.outcomes.append(usage)
+        if turn is None or not turn.is_transcript_due:
+            return
+        match event:
+            case ev.TranscriptDelta(item_id, delta):
+                turn.partial = (turn.partial + delta)[-8192:]
+                step.outcomes.append(self._heard(turn, item_id, turn.partial, now, is_final=False))
+                return
+            case ev.TranscriptDone(item_id, text, language, confidence):
+                turn.mark("transcript", now.at)
+                step.outcomes.append(
+                    self._heard(turn, item_id, text, now, is_final=True, language=language, confidence=confidence)
+                )
+            case ev.TranscriptFailed(_, code):
+                trouble = ServiceTrouble(
+                    "transcription_failed", f"the service could not transcribe: {code}", turn.turn_id
+                )
+                step.outcomes.append(trouble)
+        turn.is_transcript_due = False
+        turn.partial = ""
+        self._conversation.settle(turn, now, step)
+
+    @staticmethod
+    def _heard(
+        turn: Turn,
+        item_id: str,
+        text: str,
+        now: Moment,
+        *,
+        is_final: bool,
+        language: str | None = None,
+        confidence: float | None = None,
+    ) -> Transcript:
+        ended_at = turn.ended_at or now.wall
+        return Transcript(
+            turn.turn_id, item_id, "user", text, is_final, turn.started_at, ended_at, language, confidence
+        )
+
+    def _response_created(self, event: ev.ResponseCreated, now: Moment, step: Step) -> None:
+        job = self._conversation.sequencer.created(event.response_id)
+        named = self._conversation.turns.get(event.metadata.get("turn_id"))
+        turn = named or (None if job is None else self._conversation.turns.get(job.turn_id))
+        if turn is None or turn.is_stopped:  # its turn was lost or stopped meanwhile, or nobody asked for it
+            step.sends.append(self._conversation.cancel(event.response_id))
+        if turn is not None:
+            self._conversation.turns.add_response(event.response_id, turn)
+            turn.touched_at = now.at
+
+    def _heard_of(self, response_id: str, now: Moment) -> Turn | None:
+        turn = self._conversation.turns.of_response(response_id)
+        if turn is not None:
+            turn.touched_at = now.at
+        return turn
+
+    def _reply(self, response_id: str, item_id: str, now: Moment, step: Step) -> Turn | None:
+        """The turn that this piece of a reply belongs to, or None where the reply is not wanted (any more)."""
+        turn = self._heard_of(response_id, now)
+        if turn is None or turn.is_stopped:
+            return None
+        self._began.setdefault(item_id, now.wall)
+        if not turn.has_replied:
+            turn.has_replied = turn.is_acted_on = True
+            turn.audio.clear()
+            step.outcomes.append(ReplyStarted(turn.turn_id))
+        return turn
+
+    def _call(self, turn: Turn, call: ev.FunctionCall, now: Moment, step: Step) -> None:
+        if turn.is_stopped or not self._conversation.turns.add_call(call.call_id, turn):
+            return
+        turn.mark("tool_call", now.at)
+        step.outcomes.append(ToolCall(turn.turn_id, call.call_id, call.name, call.arguments))
+
+    def _words(self, turn: Turn, item_id: str, text: str, now: Moment, step: Step) -> None:
+        """The words of one reply item, once; servers differ in where they tell them."""
+        if item_id in self._told or not text:
+            return
+        self._told.append(item_id)
+        began = self._began.pop(item_id, now.wall)
+        step.outcomes.append(Transcript(turn.turn_id, item_id, "assistant", text, True, began, now.wall))
+
+    def _response_done(self, event: ev.ResponseDone, now: Moment, step: Step) -> None:
+        conversation = self._conversation
+        turn = self._heard_of(event.response_id, now)
+        if turn is None and conversation.sequencer.active_response in (None, ""):
+            turn = conversation.turns.get(conversation.sequencer.active_turn)  # never announced as created
+        conversation.sequencer.done(event.response_id)
+        turn_id = None if turn is None else turn.turn_id
+        step.outcomes.append(Usage(turn_id, self._model, event.usage_input, event.usage_output))
+        if turn is not None:
+            self._turn_answered(turn, event, now, step)
+        conversation.ask_next(now, step)
+
+    def _turn_answered(self, turn: Turn, event: ev.ResponseDone, now: Moment, step: Step) -> None:
+        turn.status, turn.detail = event.status, event.detail
+        for message in event.messages:
+            self._words(turn, message.item_id, message.text, now, step)
+        for call in event.calls:
+            self._call(turn, call, now, step)
+        if event.status is ResponseStatus.FAILED:
+            step.outcomes.append(ServiceTrouble(event.detail or "failed", "the model's response failed", turn.turn_id))
+        if turn.calls_to_answer:
+            self._conversation.ask_again(turn, now, step)
+        else:
+            self._conversation.settle(turn, now, step)

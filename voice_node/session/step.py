@@ -1,0 +1,19 @@
+"""What the protocol wants done after one input: a value, so that logic is tested without a socket."""
+
+from dataclasses import dataclass, field
+
+from voice_node.model.turn import Outcome, ReplyAudio, ReplyAudioEnded
+from voice_node.session.events import ClientEvent
+
+
+@dataclass(slots=True)
+class Step:
+    """Filled by the protocol, carried out by the connection in the order of the fields."""
+
+    sends: list[ClientEvent] = field(default_factory=list)
+    audio: list[ReplyAudio | ReplyAudioEnded] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    close: str | None = None
+    """Close the connection, for this reason; whether another is opened is the protocol's `wants_link`."""
+    refused: str | None = None
+    """The service refuses for good: the session stage ends with this text."""

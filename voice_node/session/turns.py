@@ -1,0 +1,172 @@
+"""Which turn owns which item, response and call.
+
+Rules
+
+1. A turn is spoken (a segment), typed (`request/ask`) or announced (`request/say`). Turns are kept in the order in
+   which they began.
+2. Ids of items, responses and calls belong to a connection and die with it; a turn may outlive one.
+3. A spoken turn keeps its own recording until the service shows that it acts on it: a reply or a call. A turn that
+   loses its connection before that is sent again, whole, on the next one: its words are not lost, and nothing is done
+   twice. One that was acted on is lost.
+4. Committed items come in the order of the commits, so the first turn that waits for its item gets it. Everything else
+   goes by id. An item that is not known yet belongs to the first spoken turn without one: transcription models that
+   write along name the item before it is committed. Items of turns that ended stay known, so that a late transcript
+   is never taken for the next turn's.
+5. A turn is finished when its segment ended, no response for it is wanted or active, no call is open, and its
+   transcript is settled or late.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, auto
+
+from voice_node.model.turn import ResponseStatus
+
+TRANSCRIPT_PATIENCE_S = 10.0
+"""How long a finished turn waits for its transcript; services answer within seconds of the commit."""
+
+
+class Kind(Enum):
+    """Where a turn came from."""
+
+    SPOKEN = auto()
+    TYPED = auto()
+    ANNOUNCED = auto()
+
+
+class Phase(Enum):
+    """How far a turn is on this connection."""
+
+    HELD = auto()
+    """Nothing of it was sent on this connection."""
+    SENDING = auto()
+    """Its audio is on the way, its end is not."""
+    COMMITTED = auto()
+    """All of it was sent; the service works on it."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One turn, from its first sound to its last word."""
+
+    turn_id: str
+    kind: Kind
+    started_at: datetime
+    touched_at: float
+    """When the service or the room last moved it; seconds of the steady clock."""
+    text: str = ""
+    instructions: str | None = None
+    phase: Phase = Phase.HELD
+    audio: bytearray = field(default_factory=bytearray)
+    """The recording, until the service acts on it."""
+    is_ended: bool = False
+    ended_at: datetime | None = None
+    speech_end_s: float = 0.0
+    duration_ms: int = 0
+    item_id: str | None = None
+    partial: str = ""
+    is_transcript_due: bool = False
+    open_calls: set[str] = field(default_factory=set)
+    calls_to_answer: int = 0
+    """Calls of the last response whose outputs were posted or are open: after the last one the model is asked again."""
+    is_acted_on: bool = False
+    is_stopped: bool = False
+    """Somebody said stop: its reply is not wanted any more."""
+    has_replied: bool = False
+    status: ResponseStatus | None = None
+    detail: str = ""
+    timings_ms: dict[str, int] = field(default_factory=dict)
+
+    def mark(self, name: str, at: float) -> None:
+        """Note when something first happened, in milliseconds after the end of speech."""
+        self.timings_ms.setdefault(name, max(0, round((at - self.speech_end_s) * 1000)))
+
+
+class Turns:
+    """The turns under way, in order, and what belongs to each."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, Turn] = {}
+        self._items: dict[str, Turn] = {}
+        self._responses: dict[str, Turn] = {}
+        self._calls: dict[str, Turn] = {}
+        self._past_items: deque[str] = deque(maxlen=64)
+
+    def __iter__(self) -> Iterator[Turn]:
+        return iter(tuple(self._turns.values()))
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    def begin(self, turn: Turn) -> None:
+        """A turn begins."""
+        self._turns[turn.turn_id] = turn
+
+    def end(self, turn: Turn) -> None:
+        """Forget a turn with everything that is its own."""
+        self._turns.pop(turn.turn_id, None)
+        if turn.item_id:
+            self._past_items.append(turn.item_id)
+        for table in (self._items, self._responses, self._calls):
+            for key in [key for key, owner in table.items() if owner is turn]:
+                del table[key]
+
+    def get(self, turn_id: str | None) -> Turn | None:
+        """The turn of this id, while it is under way."""
+        return None if turn_id is None else self._turns.get(turn_id)
+
+    def committed(self, item_id: str) -> Turn | None:
+        """The service made an item of the oldest commit that has none."""
+        known = self._items.get(item_id)
+        return known if known is not None else self._bind(item_id, Phase.COMMITTED)
+
+    def of_item(self, item_id: str) -> Turn | None:
+        """The turn that owns this item of the user."""
+        if item_id in self._past_items:
+            return None
+        return self._items.get(item_id) or self._bind(item_id, Phase.COMMITTED) or self._bind(item_id, Phase.SENDING)
+
+    def add_response(self, response_id: str, turn: Turn) -> None:
+        """This response answers this turn."""
+        self._responses[response_id] = turn
+
+    def of_response(self, response_id: str) -> Turn | None:
+        """The turn that this response answers."""
+        return self._responses.get(response_id)
+
+    def add_call(self, call_id: str, turn: Turn) -> bool:
+        """The service made a call; False where it was announced before."""
+        if call_id in self._calls:
+            return False
+        self._calls[call_id] = turn
+        turn.open_calls.add(call_id)
+        turn.calls_to_answer += 1
+        turn.is_acted_on = True
+        turn.audio.clear()
+        return True
+
+    def of_call(self, call_id: str) -> Turn | None:
+        """The turn that a call belongs to, while the call is open."""
+        turn = self._calls.get(call_id)
+        return turn if turn is not None and call_id in turn.open_calls else None
+
+    def disconnect(self) -> None:
+        """All ids of the connection are void; turns go back to where they were before it."""
+        self._items.clear()
+        self._responses.clear()
+        self._calls.clear()
+        for turn in self._turns.values():
+            turn.phase = Phase.HELD
+            turn.item_id = None
+            turn.open_calls.clear()
+            turn.calls_to_answer = 0
+
+    def _bind(self, item_id: str, phase: Phase) -> Turn | None:
+        for turn in self._turns.values():
+            if turn.kind is Kind.SPOKEN and turn.item_id is None and turn.phase is phase:
+                turn.item_id = item_id
+                self._items[item_id] = turn
+                return turn
+        return None
