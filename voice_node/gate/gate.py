@@ -46,7 +46,7 @@ from voice_node.model.speech import EndReason, Speech, SpeechAudio, SpeechEnded,
 from voice_node.settings.schema import GateSettings
 
 TRAILING_MS = 300
-"""Silence that is sent after speech: 200 cut five of 52 labelled utterances short that 300 sent whole; 400 saved none."""
+"""Silence that is sent after speech: 200 cut five of 52 labelled utterances short that 300 sent whole."""
 
 FLOOR_STEP_MS = 60
 """How often the noise floor takes a level: a whole number of frames of 10, 20 and 30 ms."""

@@ -1,0 +1,89 @@
+"""`voice-node gate` as people and scripts call it: one process, real recordings."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+needs_speech = pytest.mark.skipif(
+    not (shutil.which("espeak-ng") and shutil.which("sox")), reason="espeak-ng and sox make the recordings"
+)
+
+
+def voice_node(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "voice_node", *map(str, arguments)], capture_output=True, text=True)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Path:
+    path = tmp_path / "kitchen.yaml"
+    path.write_text("room: kitchen\n")
+    return path
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Two sentences, 2 s apart, 16 kHz."""
+    spoken, path = tmp_path / "spoken.wav", tmp_path / "recording.wav"
+    subprocess.run(["espeak-ng", "-w", spoken, "Turn on the light in the kitchen, please."], check=True)
+    subprocess.run(
+        ["sox", "-R", spoken, "-r", "16000", "-b", "16", path, "norm", "-12", "pad", "1", "1", "repeat", "1"],
+        check=True,
+    )
+    return path
+
+
+@needs_speech
+def test_json_is_one_object_a_segment(room: Path, recording: Path) -> None:
+    run = voice_node("gate", room, recording, "--json")
+    assert run.returncode == 0, run.stderr
+    first, second = map(json.loads, run.stdout.splitlines())
+    assert list(first) == ["start_ms", "end_ms", "voiced_ms", "snr_db", "reason"]
+    assert 400 <= first["start_ms"] <= 1100
+    assert first["start_ms"] < first["end_ms"] < second["start_ms"] < second["end_ms"]
+    assert first["reason"] == "silence"
+    sent_s = (first["end_ms"] - first["start_ms"] + second["end_ms"] - second["start_ms"]) / 1000
+    assert f"2 segments: {sent_s:.1f} of " in run.stderr
+
+
+@needs_speech
+def test_several_recordings_are_named(room: Path, recording: Path) -> None:
+    run = voice_node("gate", room, recording, recording, "--json")
+    segments = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [segment["file"] for segment in segments] == [str(recording)] * 4
+    assert segments[0] == segments[2]
+
+
+@needs_speech
+def test_people_get_a_table(room: Path, recording: Path) -> None:
+    run = voice_node("gate", room, recording)
+    name, head, *rows = run.stdout.splitlines()
+    assert name == str(recording)
+    assert head.split() == ["start", "s", "end", "s", "voiced", "s", "SNR", "dB", "ended", "by"]
+    assert len(rows) == 2
+
+
+def test_a_file_that_is_no_recording_is_named_and_exits_with_78(room: Path, tmp_path: Path) -> None:
+    path = tmp_path / "broken.wav"
+    path.write_bytes(b"RIFF but nothing else")
+    run = voice_node("gate", room, path, "--json")
+    assert run.returncode == 78
+    assert "broken.wav" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_bad_room_file_exits_with_78(tmp_path: Path) -> None:
+    room = tmp_path / "bad.yaml"
+    room.write_text("room: kitchen\ngate: {onset: 3}\n")
+    run = voice_node("gate", room, tmp_path / "any.wav")
+    assert run.returncode == 78
+    assert "onset" in run.stderr
+
+
+def test_help_shows_an_example() -> None:
+    run = voice_node("gate", "--help")
+    assert run.returncode == 0
+    assert "Example: voice-node gate" in run.stdout
