@@ -1,0 +1,21 @@
+"""`voice-node replay`: a room with recordings as its microphone."""
+
+from pathlib import Path
+
+import click
+
+from voice_node.app import Recordings, run_room
+
+
+@click.command()
+@click.argument("room", type=click.Path(path_type=Path), metavar="ROOM.yaml")
+@click.argument("recordings", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE.wav...")
+@click.option("--fast", is_flag=True, help="As fast as the session takes the sound; replies are not played.")
+def replay(room: Path, recordings: tuple[Path, ...], fast: bool) -> None:
+    """Run the room with recordings as its microphone; ends when they do.
+
+    After each sentence the recording waits until the turn is over, as a person would.
+
+    Example: voice-node replay config/rooms/kitchen.yaml morning.wav --fast
+    """
+    run_room(room, Recordings(recordings, is_fast=fast))
