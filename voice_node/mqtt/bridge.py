@@ -15,13 +15,13 @@ from enum import Enum
 from typing import assert_never
 
 from voice_node.model.command import BadInput, BrokerChanged, Command
-from voice_node.model.errors import ConfigError
 from voice_node.mqtt.connection import Accepted, Acknowledged, Connection, Ended, Event, Subscribed
 from voice_node.mqtt.decode import decode
 from voice_node.mqtt.message import Incoming, Message
 from voice_node.mqtt.outgoing import MOST_IN_FLIGHT, Outgoing
+from voice_node.mqtt.tls import tls_context
 from voice_node.mqtt.topics import Topics
-from voice_node.settings.schema import MqttSettings, TlsSettings
+from voice_node.settings.schema import MqttSettings
 
 _log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Bridge:
             ConfigError: a certificate file of `mqtt.tls` cannot be used.
         """
         if self._settings.tls is not None:
-            self._tls = await asyncio.to_thread(_tls_context, self._settings.tls)
+            self._tls = await asyncio.to_thread(tls_context, self._settings.tls)
         self._connect()
 
     async def stop(self) -> None:
@@ -258,9 +258,13 @@ class Bridge:
         self._pump()
 
     def _close(self, event: Ended) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._online_since is not None and now - self._online_since >= _LASTING_S:
-            self._gap_s = _SHORTEST_GAP_S
+        detail = event.detail
+        if self._online_since is not None:
+            lived_s = asyncio.get_running_loop().time() - self._online_since
+            if lived_s >= _LASTING_S:
+                self._gap_s = _SHORTEST_GAP_S
+            else:  # many brokers close the older of two clients with one id without a word
+                detail += f" {lived_s:.1f} s after it came up (does another client use the id {self._client_id}?)"
         self._online_since = None
         self._connection = None
         poison = self._outgoing.close(is_blamed=event.is_blamed)
@@ -275,10 +279,10 @@ class Bridge:
         gap_s = random.uniform(longest / 2, longest)
         self._gap_s = min(self._gap_s * 2, _LONGEST_GAP_S)
         self._retry = asyncio.get_running_loop().call_later(gap_s, self._connect)
-        _log.warning("No broker at %s:%s: %s", self._settings.host, self._settings.port, event.detail)
+        _log.warning("No broker at %s:%s: %s", self._settings.host, self._settings.port, detail)
         if poison is not None:
             self._complain(poison, "a packet that the broker does not take")
-        self._tell(BrokerChanged(is_connected=False, detail=event.detail, is_refused=event.is_refused))
+        self._tell(BrokerChanged(is_connected=False, detail=detail, is_refused=event.is_refused))
 
     def _complain(self, message: Message, why: str) -> None:
         """Say once a connection and topic that a message was given up; never its content."""
@@ -304,20 +308,3 @@ def _meaning(code: int) -> Published:
     if code >= _FIRST_FAILURE:
         return Published.REFUSED
     return Published.UNHEARD if code == _NO_SUBSCRIBER else Published.DELIVERED
-
-
-def _tls_context(settings: TlsSettings) -> ssl.SSLContext:
-    """Verifies the broker's certificate and name; there is no way to turn that off."""
-    try:
-        context = ssl.create_default_context(cafile=settings.ca)
-    except OSError as error:
-        raise ConfigError(f"mqtt.tls.ca: {settings.ca} cannot be used: {error.strerror or error}") from error
-    if settings.cert is not None:
-        try:
-            # A key with a passphrase would ask for it on the terminal and wait for ever.
-            context.load_cert_chain(settings.cert, settings.key, password="")
-        except OSError as error:
-            raise ConfigError(
-                f"mqtt.tls: {settings.cert} with {settings.key} cannot be used: {error.strerror or error}"
-            ) from error
-    return context

@@ -44,7 +44,6 @@ _REFUSALS |= {138: "this client (it is banned)", 140: "the authentication method
 _BAD_PACKETS = frozenset({129, 130, 144, 147, 149, 150, 151, 153})
 """Malformed, protocol error, topic name, receive maximum, too large, rate, quota, payload format."""
 _KEEPALIVE_TIMEOUT = 141
-_TAKEN_OVER = 142
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,13 +267,15 @@ class Connection:
     def _on_disconnect(
         self, client: Client, userdata: object, flags: DisconnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
-        if not flags.is_disconnect_packet_from_server:
-            if code.value == _KEEPALIVE_TIMEOUT:
-                self._end = Ended("the broker does not answer any more")
-        elif code.value == _TAKEN_OVER:
-            self._end = Ended(f"another client took over the client id {self._client_id}: it must be used once only")
-        else:
-            self._end = Ended(f"the broker ended the connection: {code}", is_blamed=code.value in _BAD_PACKETS)
+        # paho ends the connection by itself, as a protocol error, on an acknowledgement whose reason it does not know:
+        # mosquitto's "packet too large" is one. That is blamed on what was sent, too.
+        is_blamed = code.value in _BAD_PACKETS
+        if flags.is_disconnect_packet_from_server:
+            self._end = Ended(f"the broker ended the connection: {code}", is_blamed=is_blamed)
+        elif code.value == _KEEPALIVE_TIMEOUT:
+            self._end = Ended("the broker does not answer any more")
+        elif not self._end.is_refused:
+            self._end = Ended(self._end.detail, is_blamed=is_blamed)
 
     # From here on: the event loop again.
 

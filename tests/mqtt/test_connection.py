@@ -1,0 +1,80 @@
+import asyncio
+import socket
+import threading
+
+import pytest
+
+from tests.fakes.broker import Broker
+from tests.fakes.mqtt_spy import MqttSpy
+from voice_node.mqtt.connection import Accepted, Acknowledged, Connection, Ended, Event, Subscribed
+from voice_node.mqtt.message import Incoming, Message
+from voice_node.settings.schema import MqttSettings
+
+WILL = Message("will", b"gone", 1)
+
+
+def connection(port: int, events: "asyncio.Queue[Event]", host: str = "127.0.0.1") -> Connection:
+    return Connection(MqttSettings(host=host, port=port), None, None, "id", WILL, events.put_nowait)
+
+
+async def test_from_the_first_packet_to_the_end(broker: Broker) -> None:
+    events: asyncio.Queue[Event] = asyncio.Queue()
+    link = connection(broker.port, events)
+    async with asyncio.timeout(10), MqttSpy(broker.port) as spy:
+        link.open()
+        assert await events.get() == Accepted(receive_maximum=20, largest_packet=None)
+        link.subscribe(["a/+", "b"])
+        assert await events.get() == Subscribed((True, True))
+        ticket = link.publish(Message("other", b"1", 1))
+        assert ticket is not None
+        assert await events.get() == Acknowledged(ticket, 0)
+        await spy.publish("b", b"2", correlation=b"3", response_topic="c")
+        assert await events.get() == Incoming("b", b"2", False, "c", b"3")
+        link.close()
+        assert isinstance(await events.get(), Ended)
+        assert link.publish(Message("other", b"late", 1)) is None
+        assert not spy.on("will")
+
+
+async def test_an_abandoned_connection_ends_with_its_will(broker: Broker) -> None:
+    events: asyncio.Queue[Event] = asyncio.Queue()
+    link = connection(broker.port, events)
+    async with asyncio.timeout(10), MqttSpy(broker.port) as spy:
+        link.open()
+        await events.get()
+        link.abandon()
+        assert isinstance(await events.get(), Ended)
+        assert (await spy.wait_for_topic("will")).payload == b"gone"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid", "a..b", "x" * 80 + ".example"])
+async def test_what_cannot_be_reached_ends_once(host: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        events: asyncio.Queue[Event] = asyncio.Queue()
+        connection(unused.getsockname()[1], events, host).open()
+        async with asyncio.timeout(30):
+            ended = await events.get()
+    assert isinstance(ended, Ended)
+    assert ended.detail.startswith("cannot connect")
+    assert events.empty()
+
+
+async def test_a_flood_is_bounded(broker: Broker) -> None:
+    events: asyncio.Queue[Event] = asyncio.Queue()
+    link = connection(broker.port, events)
+    async with asyncio.timeout(20), MqttSpy(broker.port, wanted="done") as spy:
+        link.open()
+        await events.get()
+        link.subscribe(["flood"])
+        await events.get()
+        for _ in range(400):
+            spy._client.publish("flood", b"x", 0)
+        busy = threading.Event()
+        for _ in range(1000):  # holds the event loop up, as a busy node would
+            if link.unread_dropped or busy.wait(0.01):
+                break
+        link.close()
+        while not isinstance(await events.get(), Ended):
+            pass
+    assert link.unread_dropped > 0

@@ -1,0 +1,230 @@
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from types import MappingProxyType
+from typing import Any, get_args
+
+import pytest
+
+from voice_node.model.command import ReplyTo
+from voice_node.model.report import (
+    CallReport,
+    EventType,
+    GateOpen,
+    Happening,
+    Health,
+    Info,
+    NodeState,
+    Report,
+    Response,
+    SettingState,
+    State,
+    Usages,
+)
+from voice_node.model.turn import Transcript
+from voice_node.mqtt.encode import Unencodable, delayed, encode
+from voice_node.mqtt.message import LARGEST_PAYLOAD, Message
+from voice_node.mqtt.topics import Topics
+
+TOPICS = Topics("voice_node", "kitchen")
+NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+LATER = NOW + timedelta(milliseconds=2500)
+FINAL = Transcript("t1", "i1", "user", "light on", is_final=True, started_at=NOW, ended_at=LATER)
+CALL = CallReport("c1", "t1", "set_light", {"area": "kitchen"}, NOW, LATER)
+
+
+def only(report: Report, now: datetime = NOW) -> Message:
+    messages = encode(report, TOPICS, now)
+    assert isinstance(messages, tuple), messages
+    (message,) = messages
+    return message
+
+
+def flaw(report: Report) -> Unencodable:
+    answer = encode(report, TOPICS, NOW)
+    assert isinstance(answer, Unencodable)
+    return answer
+
+
+EVERY: list[tuple[Report, str, Any, dict[str, Any]]] = [
+    (
+        State(NodeState.IDLE, NOW),
+        "state",
+        {"state": "idle", "since": "2026-11-20T10:00:00.000Z"},
+        {"qos": 1, "is_retained": True, "is_latest": True},
+    ),
+    (
+        State(NodeState.THINKING, NOW, "t1"),
+        "state",
+        {"state": "thinking", "since": "2026-11-20T10:00:00.000Z", "turn_id": "t1", "room": "kitchen"},
+        {"qos": 1, "is_retained": True, "is_latest": True},
+    ),
+    (Info({"version": "1"}), "info", {"version": "1"}, {"qos": 1, "is_retained": True, "is_latest": True}),
+    (Usages({"usd": 0.25}), "usage", {"usd": 0.25}, {"qos": 1, "is_retained": True, "is_latest": True}),
+    (Health({"uptime_s": 3}), "health", {"uptime_s": 3}, {"qos": 0, "is_retained": True, "is_latest": True}),
+    (GateOpen(is_open=True), "speech", "ON", {"qos": 0}),
+    (GateOpen(is_open=False), "speech", "OFF", {"qos": 0}),
+    (
+        FINAL,
+        "transcript",
+        {
+            "turn_id": "t1",
+            "item_id": "i1",
+            "room": "kitchen",
+            "role": "user",
+            "text": "light on",
+            "final": True,
+            "started_at": "2026-11-20T10:00:00.000Z",
+            "ended_at": "2026-11-20T10:00:02.500Z",
+            "duration_ms": 2500,
+        },
+        {"qos": 1, "is_kept": True},
+    ),
+    (
+        Transcript("t1", "i1", "assistant", "lig", False, NOW, NOW, "en", 0.5),
+        "transcript/partial",
+        {
+            "turn_id": "t1",
+            "item_id": "i1",
+            "room": "kitchen",
+            "role": "assistant",
+            "text": "lig",
+            "final": False,
+            "started_at": "2026-11-20T10:00:00.000Z",
+            "ended_at": "2026-11-20T10:00:00.000Z",
+            "duration_ms": 0,
+            "language": "en",
+            "confidence": 0.5,
+        },
+        {"qos": 0},
+    ),
+    (
+        Happening(EventType.ERROR, {"code": "x", "at": NOW, "room": "elsewhere"}),
+        "event",
+        {"event_type": "error", "room": "kitchen", "code": "x", "at": "2026-11-20T10:00:00.000Z"},
+        {"qos": 1},
+    ),
+    (
+        Happening(EventType.TURN_FINISHED, {"timings_ms": MappingProxyType({"done": 9})}, "t1"),
+        "event",
+        {"event_type": "turn_finished", "room": "kitchen", "turn_id": "t1", "timings_ms": {"done": 9}},
+        {"qos": 1, "is_kept": True},
+    ),
+    (
+        CALL,
+        "tool/set_light/call",
+        {
+            "call_id": "c1",
+            "turn_id": "t1",
+            "room": "kitchen",
+            "name": "set_light",
+            "arguments": {"area": "kitchen"},
+            "issued_at": "2026-11-20T10:00:00.000Z",
+            "expires_at": "2026-11-20T10:00:02.500Z",
+        },
+        {
+            "qos": 1,
+            "expiry_s": 3,
+            "response_topic": "voice_node/kitchen/tool/set_light/result",
+            "correlation": b"c1",
+        },
+    ),
+    (Response("stop"), "response/stop", {"status": "ok", "data": {}}, {"qos": 1}),
+    (
+        Response("say", "no text", reply_to=ReplyTo(transaction="7")),
+        "response/say",
+        {"status": "error", "data": {}, "error": "no text", "transaction": "7"},
+        {"qos": 1},
+    ),
+    (SettingState("mute", "ON"), "mute/state", "ON", {"qos": 1, "is_retained": True, "is_latest": True}),
+    (SettingState("volume", 70), "volume/state", 70, {"qos": 1, "is_retained": True, "is_latest": True}),
+    (SettingState("budget_usd", 1.5), "budget_usd/state", 1.5, {"qos": 1, "is_retained": True, "is_latest": True}),
+    (SettingState("wake_word", "hi"), "wake_word/state", "hi", {"qos": 1, "is_retained": True, "is_latest": True}),
+]
+
+
+@pytest.mark.parametrize(("report", "topic", "content", "flags"), EVERY)
+def test_a_report_is_what_the_contract_says(report: Report, topic: str, content: Any, flags: dict[str, Any]) -> None:
+    message = only(report)
+    read = message.payload.decode() if isinstance(content, str) else json.loads(message.payload)
+    assert read == content
+    assert message == Message("voice_node/kitchen/" + topic, message.payload, **flags)
+
+
+def test_every_report_is_covered() -> None:
+    assert {type(report) for report, *_ in EVERY} == set(get_args(Report))
+
+
+def test_a_response_goes_to_the_requester_too() -> None:
+    report = Response("stop", reply_to=ReplyTo("voice_node/kitchen/response/x", b"\x00id"))
+    messages = encode(report, TOPICS, NOW)
+    assert isinstance(messages, tuple)
+    assert [(m.topic, m.correlation) for m in messages] == [
+        ("voice_node/kitchen/response/stop", None),
+        ("voice_node/kitchen/response/x", b"\x00id"),
+    ]
+    same = only(Response("stop", reply_to=ReplyTo("voice_node/kitchen/response/stop", b"id")))
+    assert same.correlation == b"id"
+
+
+@pytest.mark.parametrize(("left_s", "expiry_s"), [(2.5, 3), (2.0, 2), (0.2, 1), (-4, 1)])
+def test_a_call_expires_when_its_time_is_over(left_s: float, expiry_s: int) -> None:
+    assert only(CALL, now=LATER - timedelta(seconds=left_s)).expiry_s == expiry_s
+
+
+def test_times_are_utc_whatever_the_zone() -> None:
+    there = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    assert json.loads(only(State(NodeState.IDLE, there)).payload)["since"] == "2026-11-20T10:00:00.000Z"
+
+
+def test_a_message_that_waited_says_how_long() -> None:
+    late = delayed(only(FINAL), 1234)
+    assert json.loads(late.payload) == {**json.loads(only(FINAL).payload), "delayed_ms": 1234}
+    assert late.is_kept
+
+
+CYCLE: dict[str, Any] = {}
+CYCLE["again"] = CYCLE
+DEEP: list[Any] = []
+for _ in range(100_000):
+    DEEP = [DEEP]
+SECRET = "sesame"
+TUPLE_KEY: Any = {(SECRET,): 1}
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        Usages({"usd": float("nan")}),
+        Usages({"usd": float("inf")}),
+        Info({"name": SECRET + "\ud800"}),
+        Info({SECRET: object()}),
+        Info(TUPLE_KEY),
+        Info({"deep": DEEP}),
+        Info(CYCLE),
+        Info({"huge": 10**5000}),
+        Info({"text": SECRET * LARGEST_PAYLOAD}),
+        Happening(EventType.ERROR, {"text": SECRET * LARGEST_PAYLOAD}),
+        State(NodeState.IDLE, datetime(2026, 1, 1)),  # noqa: DTZ001  # the flaw
+        CallReport("c", "t", SECRET + "/+", {}, NOW, LATER),
+        CallReport(SECRET * 99, "t", "tool", {}, NOW, LATER),
+        CallReport(SECRET + "\udfff", "t", "tool", {}, NOW, LATER),
+        Response(SECRET + "#"),
+        Response("stop", reply_to=ReplyTo(SECRET + "/#")),
+        SettingState("mute", SECRET),
+        SettingState("nosuch", SECRET),
+        SettingState("volume", float("nan")),
+        SettingState("wake_word", SECRET + "\ud800"),
+    ],
+)
+def test_what_cannot_be_written_is_a_value_without_the_content(report: Report) -> None:
+    answer = flaw(report)
+    assert answer.place == type(report).__name__
+    assert answer.why
+    assert SECRET not in answer.why
+
+
+def test_a_kept_message_leaves_room_for_its_delay() -> None:
+    empty = len(only(Transcript("t", "i", "user", "", True, NOW, NOW)).payload)
+    longest = Transcript("t", "i", "user", "x" * (LARGEST_PAYLOAD - 32 - empty), True, NOW, NOW)
+    assert len(delayed(only(longest), 10**12).payload) <= LARGEST_PAYLOAD
+    assert flaw(Transcript("t", "i", "user", longest.text + "x", True, NOW, NOW)).why
