@@ -1,0 +1,142 @@
+"""A sound card where there is none: a private PulseAudio with null sinks. PortAudio sees it through libasound.
+
+`room` is a mono sink at 48 kHz: what is played into it is what the microphone hears. `stage` is a stereo one, for a
+card with two channels. `speaker` is a stereo sink: what the node plays is recorded from `speaker.monitor`.
+`norewinds=1` is essential: without it capture starts seconds late, and a reply is swallowed faster than it sounds.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+_TOOLS = ("pulseaudio", "pactl", "paplay", "parec")
+_DEADLINE_S = 15.0
+
+
+def missing_tool() -> str | None:
+    """The first of PulseAudio's programs that is not installed, or None."""
+    return next((tool for tool in _TOOLS if shutil.which(tool) is None), None)
+
+
+class SoundCard:
+    """One server in one directory; `start` and `kill` may follow each other."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs in its environment to see this card."""
+        return {
+            "PULSE_SERVER": f"unix:{self._directory}/pulse.sock",
+            "PULSE_RUNTIME_PATH": f"{self._directory}/runtime",
+            "PULSE_COOKIE": f"{self._directory}/cookie",
+        }
+
+    def start(self) -> None:
+        """Return when the sinks are there. RuntimeError: the server does not come up."""
+        socket = self._directory / "pulse.sock"
+        socket.unlink(missing_ok=True)
+        script = self._directory / "script.pa"
+        script.write_text(
+            f"load-module module-native-protocol-unix auth-anonymous=1 socket={socket}\n"
+            "load-module module-null-sink sink_name=room rate=48000 channels=1 norewinds=1\n"
+            "load-module module-null-sink sink_name=stage rate=48000 channels=2 norewinds=1\n"
+            "load-module module-null-sink sink_name=speaker rate=48000 channels=2 norewinds=1\n"
+            "load-module module-remap-source master=room.monitor source_name=mic rate=48000 channels=1\n"
+            "set-default-sink speaker\n"
+            "set-default-source mic\n",
+            encoding="utf-8",
+        )
+        log = self._directory / "pulse.log"
+        self._server = subprocess.Popen(
+            [
+                "pulseaudio", "-n", "-F", str(script), "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no",
+                "--disallow-exit=yes", "--realtime=no", "--high-priority=no", f"--log-target=newfile:{log}",
+            ],
+            env={**os.environ, **self.environment, "HOME": str(self._directory)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + _DEADLINE_S
+        while time.monotonic() < deadline and self._server.poll() is None:
+            if socket.exists() and "mic" in self._ask("list", "short", "sources"):
+                return
+            time.sleep(0.05)
+        self.kill()
+        raise RuntimeError(f"PulseAudio does not come up: {log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
+
+    def kill(self) -> None:
+        """End the server as a pulled plug would: without a word to its clients."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGKILL)
+            self._server.wait()
+            self._server = None
+
+    def play(self, recording: Path, sink: str = "room") -> "subprocess.Popen[bytes]":
+        """Begin to play a WAV file into a sink."""
+        return subprocess.Popen(
+            ["paplay", "--latency-msec=30", f"--device={sink}", str(recording)], env={**os.environ, **self.environment}
+        )
+
+    def record(self, path: Path, rate_hz: int = 48000, source: str = "speaker.monitor") -> "subprocess.Popen[bytes]":
+        """Begin to record a source as raw mono s16le into `path`; terminate the process to stop."""
+        with path.open("wb") as file:
+            return subprocess.Popen(
+                [
+                    "parec", "--raw", "--latency-msec=20", f"--device={source}", f"--rate={rate_hz}", "--channels=1",
+                    "--format=s16le",
+                ],
+                stdout=file,
+                env={**os.environ, **self.environment},
+            )  # fmt: skip
+
+    def listen_to(self, source: str) -> None:
+        """Let `default` mean this source for whoever opens a microphone next."""
+        self._ask("set-default-source", source)
+
+    def listeners(self) -> int:
+        """How many programs record from this card at the moment."""
+        return self._ask("list", "short", "source-outputs").count("protocol-native")
+
+    def players(self) -> int:
+        """How many programs hold a stream that plays at the moment."""
+        return self._ask("list", "short", "sink-inputs").count("protocol-native")
+
+    def _ask(self, *arguments: str) -> str:
+        answer = subprocess.run(
+            ["pactl", *arguments],
+            env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=10, check=False,
+        )  # fmt: skip
+        return answer.stdout
+
+
+@pytest.fixture
+def sound_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SoundCard]:
+    """A sound card of one's own, which PortAudio in this process sees. Skips where PulseAudio is not installed."""
+    if (tool := missing_tool()) is not None:
+        pytest.skip(f"{tool} is not installed: apt-get install pulseaudio pulseaudio-utils libasound2-plugins")
+    directory = tmp_path / "sound_card"
+    directory.mkdir()
+    with SoundCard(directory) as card:
+        for name, value in card.environment.items():
+            monkeypatch.setenv(name, value)
+        yield card
