@@ -1,0 +1,213 @@
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.sound_card import SoundCard
+from tests.fakes.tone import likeness, loudness_of, noise, tone, write_wav
+from tests.fakes.until import until
+from voice_node.capture.microphone import Microphone
+from voice_node.model.audio import Frame
+from voice_node.model.errors import CaptureLost
+from voice_node.model.turn import CaptureChanged
+from voice_node.settings.schema import CaptureSettings
+
+SETTINGS = CaptureSettings()
+
+
+@contextlib.asynccontextmanager
+async def open_microphone(
+    settings: CaptureSettings = SETTINGS, frame_ms: int = 20, **options: Any
+) -> AsyncIterator[tuple[Microphone, list[CaptureChanged]]]:
+    told: list[CaptureChanged] = []
+    microphone = Microphone(settings, frame_ms, told.append, **options)
+    await microphone.start()
+    try:
+        yield microphone, told
+    finally:
+        await microphone.close()
+
+
+async def take(microphone: Microphone, ms: int) -> list[Frame]:
+    """So much sound, within a deadline."""
+    frames: list[Frame] = []
+    async with asyncio.timeout(20):
+        async for frame in microphone:
+            frames.append(frame)
+            if sum(frame.duration_ms for frame in frames) >= ms:
+                break
+    return frames
+
+
+async def last_told(told: list[CaptureChanged], is_open: bool) -> CaptureChanged:
+    """The last thing told, once it is this."""
+    await until(lambda: bool(told) and told[-1].is_open is is_open)
+    return told[-1]
+
+
+def sound(frames: list[Frame]) -> bytes:
+    return b"".join(frame.pcm for frame in frames)
+
+
+async def test_what_is_played_in_the_room_is_heard_bit_by_bit(sound_card: SoundCard, tmp_path: Path) -> None:
+    played = noise(48000, 600)
+    async with open_microphone() as (microphone, told):
+        await take(microphone, 100)
+        player = sound_card.play(write_wav(tmp_path / "room.wav", played))
+        frames = await take(microphone, 1500)
+        assert player.wait(10) == 0
+
+    heard = sound(frames)
+    correlation, at = likeness(played, heard)
+    assert correlation > 0.999
+    assert heard[2 * at : 2 * at + len(played)] == played
+    assert {frame.rate_hz for frame in frames} == {48000}
+    assert {len(frame.pcm) for frame in frames} == {1920}
+    assert [frame.index for frame in frames] == list(range(frames[0].index, frames[0].index + len(frames)))
+    assert told == [CaptureChanged(True, "default", "48000 Hz, channel 0 of 2")]
+    assert microphone.lost_frames == 0
+
+
+@pytest.mark.parametrize("channel", [0, 1])
+async def test_a_channel_is_picked_and_not_mixed(sound_card: SoundCard, tmp_path: Path, channel: int) -> None:
+    sound_card.listen_to("stage.monitor")
+    recording = write_wav(tmp_path / "stage.wav", tone(500, 48000, 1500), tone(1700, 48000, 1500))
+    async with open_microphone(CaptureSettings(channel=channel), 10) as (microphone, _):
+        await take(microphone, 20)
+        player = sound_card.play(recording, "stage")
+        heard = sound(await take(microphone, 1200))[-24000:]
+        player.terminate()
+        player.wait()
+
+    here, there = ((500, 1700), (1700, 500))[channel]
+    assert loudness_of(here, heard, 48000) > 9000
+    assert loudness_of(there, heard, 48000) < 100
+
+
+async def test_44100_hz_is_resampled_to_what_webrtcvad_takes(sound_card: SoundCard, tmp_path: Path) -> None:
+    recording = write_wav(tmp_path / "room.wav", tone(1000, 48000, 1500))
+    async with open_microphone(CaptureSettings(sample_rate_hz=44100)) as (microphone, told):
+        await take(microphone, 20)
+        player = sound_card.play(recording)
+        frames = await take(microphone, 1200)
+        player.terminate()
+        player.wait()
+
+    assert {(frame.rate_hz, len(frame.pcm)) for frame in frames} == {(48000, 1920)}
+    assert loudness_of(1000, sound(frames)[-24000:], 48000) > 9000
+    assert told[0].detail == "44100 Hz, channel 0 of 2; resampled to 48000 Hz"
+
+
+async def test_a_pulled_plug_is_told_once_and_mended_within_5_s(sound_card: SoundCard) -> None:
+    async with open_microphone() as (microphone, told):
+        before = await take(microphone, 100)
+        await last_told(told, is_open=True)
+        sound_card.kill()
+        loss = await last_told(told, is_open=False)
+        sound_card.start()
+        back_at = time.monotonic()
+        # what was captured before the loss is still there; the hole comes after it
+        frames = before + await take(microphone, 20)
+        async with asyncio.timeout(10):
+            while frames[-1].index == frames[-2].index + 1:
+                frames.append(await anext(microphone))
+        assert time.monotonic() - back_at < 5
+        await last_told(told, is_open=True)
+
+    assert loss.detail == "it went away"
+    assert [change.is_open for change in told] == [True, False, True]
+    assert microphone.lost_frames >= frames[-1].index - frames[-2].index - 1 > 5
+
+
+async def test_a_card_that_is_missing_at_the_start_is_waited_for(sound_card: SoundCard) -> None:
+    sound_card.kill()
+    async with open_microphone() as (microphone, told):
+        await last_told(told, is_open=False)
+        sound_card.start()
+        frames = await take(microphone, 40)
+        await last_told(told, is_open=True)
+
+    assert [change.is_open for change in told] == [False, True]
+    assert frames[0].index == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        (CaptureSettings(device="no such card"), r"there is no input device 'no such card'; there are: 0 "),
+        (CaptureSettings(device=77), r"there is no input device 77; there are: 0 "),
+    ],
+)
+async def test_giving_up_names_the_device_and_what_is_there(
+    sound_card: SoundCard, settings: CaptureSettings, complaint: str
+) -> None:
+    async with open_microphone(settings, give_up_after_s=0.1) as (microphone, told):
+        with pytest.raises(CaptureLost, match=complaint):
+            await asyncio.wait_for(anext(microphone), 10)
+
+    assert [change.is_open for change in told] == [False]
+
+
+async def test_a_channel_that_the_card_does_not_have_is_named(sound_card: SoundCard) -> None:
+    async with open_microphone(CaptureSettings(channel=31), give_up_after_s=0.1) as (_, told):
+        await last_told(told, is_open=True)
+    assert told[0].detail.endswith("channel 31 of 32")
+
+
+async def test_pause_closes_the_device_and_forgets_what_it_heard(sound_card: SoundCard, tmp_path: Path) -> None:
+    async with open_microphone() as (microphone, told):
+        before = await take(microphone, 40)
+        await last_told(told, is_open=True)
+        assert sound_card.listeners() == 1
+        player = sound_card.play(write_wav(tmp_path / "secret.wav", noise(48000, 300)))
+        player.wait(10)
+        await microphone.pause()
+        assert sound_card.listeners() == 0
+        await microphone.pause()
+
+        waiting = asyncio.ensure_future(anext(microphone))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+
+        await microphone.resume()
+        first = await asyncio.wait_for(waiting, 10)
+        after = [first, *await take(microphone, 200)]
+
+    assert first.index > before[-1].index + 1
+    assert not any(sound(after))
+    assert [change.is_open for change in told] == [True]
+
+
+async def test_close_ends_the_iteration_and_frees_the_device(sound_card: SoundCard) -> None:
+    async with open_microphone() as (microphone, _):
+        await take(microphone, 40)
+        await microphone.close()
+        assert sound_card.listeners() == 0
+        frames = [frame async for frame in microphone]
+
+    assert all(frame.rate_hz == 48000 for frame in frames)
+
+
+async def test_a_slow_consumer_sees_the_gap(sound_card: SoundCard) -> None:
+    async with open_microphone(frame_ms=30) as (microphone, _):
+        first = await take(microphone, 30)
+        await until(lambda: microphone.lost_frames >= 3)
+        frames = first + await take(microphone, 300)
+
+    holes = [b.index - a.index for a, b in pairwise(frames) if b.index != a.index + 1]
+    assert len(holes) == 1
+    assert holes[0] >= 4
+
+
+async def test_nothing_is_written_to_the_terminal(sound_card: SoundCard, capfd: pytest.CaptureFixture[str]) -> None:
+    async with open_microphone() as (microphone, _):
+        await take(microphone, 20)
+        os.write(2, b"but what others write is kept\n")
+
+    assert capfd.readouterr().err == "but what others write is kept\n"
