@@ -1,0 +1,203 @@
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.sound_card import SoundCard
+from tests.fakes.tone import likeness, noise, tone
+from tests.fakes.until import until
+from voice_node.model.turn import PlaybackChanged
+from voice_node.playback.queue import RATE_HZ
+from voice_node.playback.speaker import NullSpeaker, Player, Speaker
+from voice_node.settings.schema import PlaybackSettings
+
+LOUD = PlaybackSettings(volume=100)
+Told = list[tuple[bool, float]]
+"""What was told, and when."""
+
+
+@contextlib.asynccontextmanager
+async def open_speaker(settings: PlaybackSettings = LOUD, tail_ms: int = 100) -> AsyncIterator[tuple[Speaker, Told]]:
+    told: Told = []
+    speaker = Speaker(settings, lambda change: told.append((change.is_speaking, time.monotonic())), tail_ms)
+    await speaker.start()
+    try:
+        yield speaker, told
+    finally:
+        await speaker.close()
+
+
+async def drained(player: Player, deadline_s: float = 15) -> None:
+    async with asyncio.timeout(deadline_s):
+        await player.drained()
+
+
+@contextlib.asynccontextmanager
+async def recorded(card: SoundCard, path: Path, rate_hz: int = RATE_HZ) -> AsyncIterator[Path]:
+    """What the speaker sounds, from before until after, as mono s16le in `path`."""
+
+    def size() -> int:
+        return path.stat().st_size
+
+    recorder = card.record(path, rate_hz)
+    try:
+        await until(lambda: size() > 0)
+        yield path
+        before = size()
+        await until(lambda: size() > before + rate_hz // 2)
+    finally:
+        recorder.terminate()
+        recorder.wait()
+
+
+@pytest.mark.parametrize("piece", [333, 4800, 1_000_000])
+async def test_what_is_played_is_heard(sound_card: SoundCard, tmp_path: Path, piece: int) -> None:
+    """In tiny, odd and huge pieces."""
+    reply = noise(RATE_HZ, 700)
+    async with open_speaker() as (speaker, told), recorded(sound_card, tmp_path / "room.raw") as room:
+        for start in range(0, len(reply), piece):
+            speaker.play("item_1", reply[start : start + piece])
+        speaker.end("item_1")
+        assert speaker.is_speaking
+        await drained(speaker)
+        assert not speaker.is_speaking
+        assert speaker.problem is None
+
+    assert likeness(reply, room.read_bytes())[0] > 0.95
+    assert [is_speaking for is_speaking, _ in told] == [True, False]
+    assert told[1][1] - told[0][1] >= 0.7
+
+
+async def test_two_items_sound_one_after_the_other(sound_card: SoundCard, tmp_path: Path) -> None:
+    first, second = noise(RATE_HZ, 300), noise(RATE_HZ, 700)[14400:]
+    async with open_speaker() as (speaker, told), recorded(sound_card, tmp_path / "room.raw") as room:
+        speaker.play("item_1", first)
+        speaker.play("item_2", second)
+        await drained(speaker)
+
+    assert likeness(first + second, room.read_bytes())[0] > 0.95
+    assert len(told) == 2
+
+
+async def test_stop_is_silence_at_once_and_the_truth_about_what_was_heard(
+    sound_card: SoundCard, tmp_path: Path
+) -> None:
+    reply = noise(RATE_HZ, 3000)
+    async with open_speaker() as (speaker, told), recorded(sound_card, tmp_path / "room.raw") as room:
+        speaker.play("item_1", reply)
+        await until(lambda: len(told) == 1)
+        await asyncio.sleep(0.4)
+        played = speaker.stop()
+        await drained(speaker, deadline_s=2)
+        assert speaker.stop() is None
+
+    assert played is not None
+    heard = room.read_bytes()
+    loud = [
+        index
+        for index in range(0, len(heard), 2)
+        if abs(int.from_bytes(heard[index : index + 2], "little", signed=True)) > 300
+    ]
+    heard_ms = (loud[-1] - loud[0]) * 1000 / (2 * RATE_HZ)
+    assert played.item_id == "item_1"
+    assert played.played_ms + played.queued_ms in (2999, 3000)
+    assert abs(played.played_ms - heard_ms) <= 40
+
+
+async def test_the_tail_is_waited_for(sound_card: SoundCard) -> None:
+    async with open_speaker(tail_ms=600) as (speaker, told):
+        speaker.play("item_1", tone(1000, RATE_HZ, 200))
+        await drained(speaker)
+
+    assert told[1][1] - told[0][1] >= 0.7
+
+
+async def test_a_second_reply_needs_no_opening(sound_card: SoundCard) -> None:
+    async with open_speaker() as (speaker, told):
+        for item_id in ("item_1", "item_2"):
+            speaker.play(item_id, tone(1000, RATE_HZ, 100))
+            await drained(speaker)
+            assert sound_card.players() == 1
+
+    assert [is_speaking for is_speaking, _ in told] == [True, False] * 2
+    assert sound_card.players() == 0
+
+
+async def test_an_idle_device_is_freed(sound_card: SoundCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voice_node.playback.speaker._IDLE_S", 0.2)
+    async with open_speaker() as (speaker, _):
+        speaker.play("item_1", tone(1000, RATE_HZ, 100))
+        await drained(speaker)
+        await until(lambda: sound_card.players() == 0)
+
+
+async def test_without_its_device_a_reply_ends_at_its_pace_and_the_next_one_tries_again(sound_card: SoundCard) -> None:
+    sound_card.kill()
+    async with open_speaker() as (speaker, told):
+        speaker.play("item_1", tone(1000, RATE_HZ, 500))
+        await drained(speaker)
+        assert speaker.problem is not None
+        assert speaker.problem.startswith("speaker default: there is no output device 'default'")
+        assert told[1][1] - told[0][1] >= 0.4
+
+        sound_card.start()
+        speaker.play("item_2", tone(1000, RATE_HZ, 100))
+        await until(lambda: sound_card.players() == 1)
+        await drained(speaker)
+        assert speaker.problem is None
+
+
+async def test_a_device_that_vanishes_under_a_reply_ends_nothing(sound_card: SoundCard) -> None:
+    async with open_speaker() as (speaker, told):
+        speaker.play("item_1", tone(1000, RATE_HZ, 1500))
+        await until(lambda: len(told) == 1)
+        sound_card.kill()
+        await drained(speaker)
+        assert speaker.problem == "speaker default: it went away"
+        assert [is_speaking for is_speaking, _ in told] == [True, False]
+        assert told[1][1] - told[0][1] >= 1.4
+
+        sound_card.start()
+        speaker.play("item_2", tone(1000, RATE_HZ, 100))
+        await until(lambda: speaker.problem is None)
+        await drained(speaker)
+
+
+async def test_too_much_is_refused_and_said_once(sound_card: SoundCard, caplog: pytest.LogCaptureFixture) -> None:
+    async with open_speaker() as (speaker, _):
+        for _ in range(12):
+            speaker.play("item_1", bytes(60 * RATE_HZ * 2))
+        assert caplog.text.count("the playback queue is full") == 1
+        speaker.stop()
+
+
+async def test_close_under_a_reply_is_silence(sound_card: SoundCard) -> None:
+    async with open_speaker() as (speaker, told):
+        speaker.play("item_1", tone(1000, RATE_HZ, 60_000))
+        await until(lambda: len(told) == 1)
+        await speaker.close()
+        assert sound_card.players() == 0
+        await drained(speaker, deadline_s=1)
+
+
+@pytest.mark.parametrize(("is_realtime", "at_least_s"), [(True, 0.3), (False, 0.0)])
+async def test_a_room_without_a_speaker_keeps_its_turns(is_realtime: bool, at_least_s: float) -> None:
+    told: list[PlaybackChanged] = []
+    speaker = NullSpeaker(told.append, is_realtime)
+    await speaker.start()
+    began = time.monotonic()
+    speaker.play("item_1", tone(1000, RATE_HZ, 300))
+    speaker.end("item_1")
+    assert speaker.is_speaking
+    await drained(speaker)
+    assert time.monotonic() - began >= at_least_s
+    assert speaker.stop() is None
+    speaker.set_volume(50)
+    speaker.play("item_2", tone(1000, RATE_HZ, 300))
+    await speaker.close()
+    await drained(speaker)
+
+    assert told[:2] == [PlaybackChanged(True), PlaybackChanged(False)]

@@ -1,0 +1,301 @@
+"""The speaker: replies as they come, and the truth about when the room is silent again.
+
+The rules:
+
+1. The device is opened on the first sound and closed after 30 s without any, so that other programs get it too and
+   nothing hisses; a reply that follows soon needs no opening.
+2. The node is speaking while something is queued, and until `tail_ms` after the last sample left the device. Its start
+   is told with the first sample, its end when the tail is over. A tail covers what rings on in the room: a microphone
+   that opens earlier hears the reply's end as speech.
+3. A missing or vanishing device ends nothing: `problem` says why, what is queued is dropped at the pace at which it
+   would have sounded, so that turns end as ever, and the next reply tries again.
+4. PortAudio's thread holds the lock for one block's rendering (a copy, a factor and, where the device does not take
+   24 kHz, the resampler: tens of microseconds); everybody else for less.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import Protocol
+
+from voice_node.model.audio import BYTES_PER_SAMPLE
+from voice_node.model.turn import PlaybackChanged
+from voice_node.playback.queue import RATE_HZ, PlaybackQueue, Played
+from voice_node.playback.renderer import Renderer
+from voice_node.runtime.portaudio import DeviceMissing, PortAudio, Stream
+from voice_node.runtime.worker import Worker
+from voice_node.settings.schema import PlaybackSettings
+
+_log = logging.getLogger(__name__)
+
+_RATES_HZ = (48000, 44100, 32000, 16000)
+"""Tried when the device takes neither 24 kHz nor its own default."""
+_BLOCK_MS = 20
+_POLL_S = 0.02
+_IDLE_S = 30.0
+_IDLE_POLL_S = 0.5
+_FROZEN_S = 2.0
+_DRIVER_S = 10.0
+
+
+class Player(Protocol):
+    """Where replies go. All methods belong to the loop's thread."""
+
+    @property
+    def is_speaking(self) -> bool:
+        """Something is queued or sounding, or its tail is not over."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be heard, for people."""
+
+    async def start(self) -> None:
+        """Get ready to play."""
+
+    async def close(self) -> None:
+        """Fall silent at once and free the device."""
+
+    def play(self, item_id: str, pcm: bytes) -> None:
+        """Queue a piece (mono s16le at 24 kHz, of any length); what goes beyond 10 minutes is refused and logged."""
+
+    def end(self, item_id: str) -> None:
+        """No more pieces come for this item."""
+
+    def stop(self) -> Played | None:
+        """Fall silent and drop what is queued; how far the item under way came, None where there was none."""
+
+    def set_volume(self, volume: int) -> None:
+        """0..100."""
+
+    async def drained(self) -> None:
+        """Return when nobody is speaking any more, tail included."""
+
+
+class _Clockwork:
+    """What both players share: the queue, when it is silent, and who is told."""
+
+    def __init__(self, tell: Callable[[PlaybackChanged], None], tail_ms: int, volume: int) -> None:
+        self._tell = tell
+        self._tail_s = tail_ms / 1000
+        self._queue = PlaybackQueue()
+        self._renderer = Renderer(self._queue, volume)
+        self._lock = Lock()
+        self._audible_until = 0.0
+        """When the last sample that was handed out has left the device, on the monotonic clock."""
+        self._sounded = 0
+        """How many blocks with sound were handed out."""
+        self._has_work = asyncio.Event()
+        self._is_silent = asyncio.Event()
+        self._is_silent.set()
+        self._is_full_told = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_speaking(self) -> bool:
+        with self._lock:
+            return not self._queue.is_empty or time.monotonic() < self._audible_until + self._tail_s
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="speaker")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+        with self._lock:
+            self._queue.clear()
+        self._is_silent.set()
+
+    def play(self, item_id: str, pcm: bytes) -> None:
+        if self._task is not None and self._task.done():
+            self._task.result()  # a bug ended it: raise it where somebody notices
+        with self._lock:
+            is_taken = self._queue.push(item_id, pcm)
+        if not is_taken and not self._is_full_told:
+            _log.warning("the playback queue is full: the rest of item %s is dropped", item_id)
+        self._is_full_told = not is_taken
+        self._is_silent.clear()
+        self._has_work.set()
+
+    def end(self, item_id: str) -> None:
+        with self._lock:
+            self._queue.end(item_id)
+
+    def stop(self) -> Played | None:
+        with self._lock:
+            return self._renderer.stop()
+
+    def set_volume(self, volume: int) -> None:
+        with self._lock:
+            self._renderer.set_volume(volume)
+
+    async def drained(self) -> None:
+        await self._is_silent.wait()
+
+    async def _run(self) -> None:
+        while True:
+            await self._rest()
+            self._has_work.clear()
+            await self._get_ready()
+            sounded_before, is_told = self._sounded, False
+            while self.is_speaking:
+                await self._work()
+                if not is_told and self._sounded != sounded_before:
+                    is_told = True
+                    self._tell(PlaybackChanged(True))
+            if is_told:
+                self._tell(PlaybackChanged(False))
+            if not self.is_speaking:
+                self._is_silent.set()
+
+    def _discard(self, n_bytes: int) -> None:
+        with self._lock:
+            if not self._queue.is_empty:
+                self._queue.pull(n_bytes)
+                self._sounded += 1
+                self._audible_until = time.monotonic()
+
+    async def _rest(self) -> None:
+        """Wait until there is something to play."""
+        await self._has_work.wait()
+
+    async def _get_ready(self) -> None:
+        """There is something to play."""
+
+    async def _work(self) -> None:
+        """Let a little time pass while something is queued or sounding."""
+        raise NotImplementedError
+
+
+class NullSpeaker(_Clockwork):
+    """A room without a speaker: replies are dropped, at the pace at which they would have sounded or at once."""
+
+    problem: str | None = None
+
+    def __init__(self, tell: Callable[[PlaybackChanged], None], is_realtime: bool) -> None:
+        super().__init__(tell, tail_ms=0, volume=0)
+        self._is_realtime = is_realtime
+
+    async def _work(self) -> None:
+        if self._is_realtime:
+            began = time.monotonic()
+            await asyncio.sleep(_POLL_S)
+            self._discard(_bytes_of(time.monotonic() - began))
+        else:
+            self._discard(self._queue.queued_samples * BYTES_PER_SAMPLE)
+            await asyncio.sleep(0)
+
+
+class Speaker(_Clockwork):
+    """A device that plays."""
+
+    def __init__(self, settings: PlaybackSettings, tell: Callable[[PlaybackChanged], None], tail_ms: int = 400) -> None:
+        super().__init__(tell, tail_ms, settings.volume)
+        self._wanted = settings.device
+        self.problem: str | None = None
+        self._worker = Worker("speaker")
+        self._library: PortAudio | None = None
+        self._stream: Stream | None = None
+        self._channels = 1
+        self._latency_s = 0.0
+        self._called_at = 0.0
+        self._is_hung = False
+
+    async def close(self) -> None:
+        await super().close()
+        await self._close()
+        self._worker.stop()
+
+    async def _rest(self) -> None:
+        deadline = time.monotonic() + _IDLE_S
+        while self._library is not None and not self._has_work.is_set():
+            try:
+                async with asyncio.timeout(_IDLE_POLL_S):
+                    await self._has_work.wait()
+            except TimeoutError:
+                if self._is_gone() or self._library.should_let_go or time.monotonic() > deadline:
+                    await self._close()
+        await self._has_work.wait()
+
+    async def _get_ready(self) -> None:
+        if self._stream is not None and self._is_gone():
+            await self._close()
+        if self._stream is None and not self._is_hung:
+            try:
+                await self._in_driver(self._open_device)
+            except DeviceMissing as missing:
+                await self._complain(str(missing))
+            else:
+                self.problem = None
+
+    async def _work(self) -> None:
+        began = time.monotonic()
+        await asyncio.sleep(_POLL_S)
+        if self._stream is None:
+            self._discard(_bytes_of(time.monotonic() - began))
+        elif self._is_gone():
+            await self._complain("it went away")
+
+    def _is_gone(self) -> bool:
+        return self._stream is None or not self._stream.is_active or time.monotonic() - self._called_at > _FROZEN_S
+
+    async def _complain(self, problem: str) -> None:
+        self.problem = f"speaker {self._wanted}: {problem}"
+        _log.warning("%s", self.problem)
+        await self._close()
+
+    async def _close(self) -> None:
+        await self._in_driver(self._close_device)
+
+    async def _in_driver(self, function: Callable[[], None]) -> None:
+        if self._is_hung:
+            return
+        try:
+            async with asyncio.timeout(_DRIVER_S):
+                await self._worker.call(function)
+        except TimeoutError:
+            # The thread that hangs there holds PortAudio: only a new process can play again.
+            self._is_hung = True
+            self._stream = self._library = None
+            self.problem = f"speaker {self._wanted}: its driver does not answer"
+            _log.error("%s", self.problem)
+
+    def _open_device(self) -> None:
+        """Runs on the worker."""
+        self._library = library = PortAudio.open()
+        device = library.find(self._wanted, "output")
+        self._channels = min(2, device.output_channels)
+        self._called_at = time.monotonic()
+        rates_hz = [RATE_HZ, device.default_rate_hz, *_RATES_HZ]
+        stream = library.open_output(device, rates_hz, self._channels, _BLOCK_MS, self._fill)
+        self._latency_s = stream.latency_s
+        self._stream = stream
+
+    def _close_device(self) -> None:
+        """Runs on the worker, after an `_open_device` that was still under way."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+            with self._lock:
+                self._renderer.reset()
+        library, self._library = self._library, None
+        if library is not None:
+            library.close()
+
+    def _fill(self, count: int, rate_hz: int) -> bytes:
+        """Runs on PortAudio's thread."""
+        now = time.monotonic()
+        self._called_at = now
+        with self._lock:
+            pcm, is_sound = self._renderer.render(count, rate_hz, self._channels)
+            if is_sound:
+                self._sounded += 1
+                self._audible_until = now + count / rate_hz + self._latency_s
+        return pcm
+
+
+def _bytes_of(seconds: float) -> int:
+    return int(seconds * RATE_HZ) * BYTES_PER_SAMPLE
