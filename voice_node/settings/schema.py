@@ -1,8 +1,11 @@
-"""The room file: one class a section. `settings/load` reads YAML into it and finds the line of each error."""
+"""The room file: one class a section. `settings/load` reads YAML into it and finds the line of each error.
 
-from typing import Annotated, Literal, Self
+What depends on several keys is in `settings/checks`.
+"""
 
-from pydantic import Field, model_validator
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from voice_node.settings.section import Section
 from voice_node.settings.session import SessionSettings
@@ -10,6 +13,9 @@ from voice_node.settings.tools import Tool
 
 DeviceName = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1, max_length=256)]
 """An index, `default`, a part of a device's name, or `wav:FILE`."""
+
+FileName = Annotated[str, Field(min_length=1, max_length=4096)]
+"""Relative to the room file; `settings/load` makes it absolute."""
 
 
 class CaptureSettings(Section):
@@ -25,7 +31,7 @@ class CaptureSettings(Section):
 class GateSettings(Section):
     """What counts as speech."""
 
-    aggressiveness: Literal[0, 1, 2, 3] = 3
+    aggressiveness: int = Field(default=3, ge=0, le=3)
     frame_ms: Literal[10, 20, 30] = 20
     onset_ms: int = Field(default=100, ge=10, le=1000)
     pre_roll_ms: int = Field(default=400, ge=0, le=2000)
@@ -64,15 +70,9 @@ class MuteSettings(Section):
 class TlsSettings(Section):
     """Certificates for the broker."""
 
-    ca: str | None = None
-    cert: str | None = None
-    key: str | None = None
-
-    @model_validator(mode="after")
-    def _certificate_has_its_key(self) -> Self:
-        if (self.cert is None) != (self.key is None):
-            raise ValueError("`cert` and `key` belong together: give both or neither")
-        return self
+    ca: FileName | None = None
+    cert: FileName | None = None
+    key: FileName | None = None
 
 
 class MqttSettings(Section):
@@ -134,11 +134,3 @@ class RoomSettings(Section):
     def display_name(self) -> str:
         """What people see."""
         return self.name or self.room.replace("_", " ").capitalize()
-
-    @model_validator(mode="after")
-    def _tool_names_differ(self) -> Self:
-        names = [tool.name for tool in self.tools]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"tools: the name {', '.join(twice)} is given more than once")
-        return self

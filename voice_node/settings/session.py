@@ -1,10 +1,13 @@
 """The section `session`: who listens and answers, and how."""
 
-from typing import Annotated, Any, Literal, Self
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from voice_node.settings.section import Section
+
+_SECRET_QUERY = re.compile(r"(^|&)[^=&]*(key|token|secret|password|signature)[^=&]*=", re.IGNORECASE)
 
 
 class TranscriptionSettings(Section):
@@ -62,7 +65,7 @@ class Conversation(Section):
 class AuthUrl(Section):
     """A home server that mints client secrets for nodes that hold no key."""
 
-    url: str = Field(pattern=r"^https?://")
+    url: str = Field(pattern=r"^https?://[^\s]+$")
 
 
 class SessionSettings(Section):
@@ -96,12 +99,10 @@ class SessionSettings(Section):
     @field_validator("url")
     @classmethod
     def _url_holds_no_secret(cls, value: str | None) -> str | None:
-        if value is not None and "@" in value.split("//", 1)[1].split("/", 1)[0]:
-            raise ValueError("must not hold a user or password: put the key in the credential `openai_api_key`")
+        if value is not None:
+            _, _, rest = value.partition("//")
+            if "@" in rest.partition("/")[0] or _SECRET_QUERY.search(rest.partition("?")[2]):
+                raise ValueError(
+                    "must not hold a user, password or key: give the key as the credential `openai_api_key`"
+                )
         return value
-
-    @model_validator(mode="after")
-    def _provider_has_its_url(self) -> Self:
-        if self.provider in ("azure", "custom") and self.url is None:
-            raise ValueError(f"`url` is needed for provider {self.provider}, such as wss://example.org/v1/realtime")
-        return self

@@ -1,0 +1,106 @@
+"""The command as people call it: exit codes, where words go, no traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from voice_node.cli.check import check
+
+
+def run(*arguments: str | Path, **environ: str) -> Result:
+    """Call the command; secrets of this process's environment are out of its sight."""
+    names = ("OPENAI_API_KEY", "MQTT_PASSWORD", "CREDENTIALS_DIRECTORY")
+    hidden: dict[str, str | None] = dict.fromkeys(names)
+    return CliRunner(env={**hidden, **environ}).invoke(check, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Path:
+    path = tmp_path / "kitchen.yaml"
+    path.write_text("room: kitchen\ntools:\n  - {name: a, description: b}\n")
+    return path
+
+
+def test_a_good_file_is_one_line(room: Path) -> None:
+    result = run(room)
+    assert result.exit_code == 0
+    assert result.stdout == (
+        f"{room}: ok: room kitchen, provider local, 1 tool, microphone default, broker 127.0.0.1:1883\n"
+    )
+    assert result.stderr == ""
+
+
+def test_warnings_do_not_fail(room: Path) -> None:
+    room.write_text("room: kitchen\nactivation: {arbitration: on}\n")
+    result = run(room)
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"warning: {room}:2: activation.arbitration: on is not in this version yet")
+    assert "0 tools" in result.stdout
+
+
+def test_all_errors_of_all_files_are_told_and_good_files_still_pass(room: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("room: kitchen\ngate: {frame_ms: 25}\nlog: 3\n")
+    result = run(bad, tmp_path / "none.yaml", room)
+    assert result.exit_code == 78
+    assert [line.split(" ")[0] for line in result.stderr.splitlines()] == [
+        f"{bad}:2:",
+        f"{bad}:3:",
+        f"{tmp_path}/none.yaml:",
+    ]
+    assert result.stdout.startswith(f"{room}: ok: ")
+
+
+def test_secrets_are_errors_only_where_they_are_needed(room: Path) -> None:
+    assert run(room).exit_code == 0
+    room.write_text("room: kitchen\nsession: {provider: openai}\nmqtt: {username: me}\n")
+    result = run(room)
+    assert result.exit_code == 78
+    assert [line.split(" needs ")[0] for line in result.stderr.splitlines()] == [
+        f"{room}: session.provider: openai",
+        f"{room}: mqtt.username: a user name",
+    ]
+    assert run(room, "--no-secrets").exit_code == 0
+    assert run(room, OPENAI_API_KEY="k", MQTT_PASSWORD="p").exit_code == 0
+
+
+def test_a_credential_that_cannot_be_used_is_an_error(room: Path, tmp_path: Path) -> None:
+    (tmp_path / "mqtt_password").touch()
+    result = run(room, CREDENTIALS_DIRECTORY=str(tmp_path))
+    assert result.exit_code == 78
+    assert result.stderr.startswith(f"{tmp_path}/mqtt_password: is empty")
+    assert run(room, "--no-secrets", CREDENTIALS_DIRECTORY=str(tmp_path)).exit_code == 0
+
+
+def test_two_files_of_one_room_are_an_error(room: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text("room: kitchen\n")
+    result = run(room, other)
+    assert result.exit_code == 78
+    assert result.stderr == f"{other}: room: kitchen is the room of {room} too: two rooms need two ids\n"
+    assert run(room, room).exit_code == 0
+    other.write_text("room: kitchen\nmqtt: {base: other}\n")
+    assert run(room, other).exit_code == 0
+
+
+def test_help_has_an_example() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    assert "Example: voice-node check config/rooms/kitchen.yaml" in result.stdout
+
+
+def test_no_file_is_a_mistake_in_calling() -> None:
+    assert run().exit_code == 2
+
+
+def test_the_program_itself_ends_with_78_and_no_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "room.yaml"
+    path.write_bytes(b"room: \xff")
+    command = [sys.executable, "-m", "voice_node", "check", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
+    assert done.returncode == 78
+    assert done.stderr == f"{path}:1: is not UTF-8 text: save the file with the encoding UTF-8\n"

@@ -1,0 +1,86 @@
+"""What depends on several keys. The messages are held in test_load; here are the borders of what is right."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voice_node.settings.checks import check_files, check_settings, strings
+from voice_node.settings.schema import RoomSettings
+
+
+def paths(**sections: Any) -> list[tuple[str | int, ...]]:
+    """Where these sections have problems."""
+    return [problem.path for problem in check_settings(RoomSettings.model_validate({"room": "a", **sections}))]
+
+
+def tool(**keys: Any) -> dict[str, Any]:
+    """A tool with one parameter, `area`."""
+    parameters = {"type": "object", "properties": {"area": {"type": "string"}}}
+    return {"name": "light", "description": "x", "parameters": parameters, **keys}
+
+
+def test_defaults_are_right() -> None:
+    assert paths() == []
+
+
+def test_the_longest_segment_must_hold_the_shortest() -> None:
+    gate = {"pre_roll_ms": 400, "min_speech_ms": 250, "onset_ms": 100, "hang_over_ms": 700}
+    assert paths(gate={**gate, "max_segment_s": 1.351}) == []
+    assert paths(gate={**gate, "max_segment_s": 1.35}) == [("gate", "max_segment_s")]
+    assert paths(gate={**gate, "onset_ms": 300, "max_segment_s": 1.4}) == [("gate", "max_segment_s")]
+
+
+def test_a_tool_choice_may_be_a_tool() -> None:
+    assert paths(session={"tool_choice": "light"}, tools=[tool()]) == []
+    assert paths(session={"tool_choice": "lock"}, tools=[tool()]) == [("session", "tool_choice")]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"say": "The {area}, { no placeholder } and {} 5 %"},
+        {"sentences": ["(turn|switch) on [the] {area}", "{rooms:area}", "[[(a|b)]]"]},
+        {"publish": {"topic": "x/{area}/set", "payload": {"a": ["{area}", 5, None], "b": {"c": True}}}},
+        {"publish": {"topic": "x", "payload": '{"area": "{area}"}'}, "expect": {"topic": "x/{area}"}},
+        {"parameters": {"type": "object"}},
+        {"parameters": {"type": "object", "properties": {"a": {"type": ["string", "null"]}}, "required": ["a"]}},
+    ],
+)
+def test_right_tools(keys: dict[str, Any]) -> None:
+    assert paths(tools=[tool(**keys)]) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"publish": {"topic": "x", "payload": '{"area": {room}}'}}, [("publish", "payload")]),
+        ({"publish": {"topic": "x", "payload": ""}, "expect": {"topic": "{room}"}}, [("expect", "topic")]),
+        ({"sentences": ["a {area:room}", "(a]", "{area", "a)"]}, [("sentences", index) for index in range(4)]),
+        (
+            {"parameters": {"type": "object", "properties": {"a": {"type": ["x", 5, {}]}}, "required": [["a"], {}]}},
+            [("parameters", "properties", "a", "type")] * 3
+            + [("parameters", "required", 0), ("parameters", "required", 1)],
+        ),
+    ],
+)
+def test_wrong_tools(keys: dict[str, Any], expected: list[tuple[str | int, ...]]) -> None:
+    assert [path[2:] for path in paths(tools=[tool(**keys)])] == expected
+
+
+def test_files_are_looked_for_in_the_folder_of_the_room(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "folder").mkdir()
+
+    def problems(name: str) -> int:
+        return len(list(check_files(RoomSettings.model_validate({"room": "a", "capture": {"device": name}}), tmp_path)))
+
+    assert [problems(name) for name in ("wav:a.wav", f"wav:{tmp_path}/a.wav", "default", "a USB wav: thing")] == [0] * 4
+    assert [problems(name) for name in ("wav:b.wav", "wav:folder", "wav:", f"wav:{'x' * 255}", "wav:a.wav/b")] == [
+        1
+    ] * 5
+
+
+def test_every_text_has_its_place() -> None:
+    value = {"a": ["b", 1, {"c": "d"}], "e": None}
+    assert list(strings(value, ("x",))) == [(("x", "a", 0), "b"), (("x", "a", 2, "c"), "d")]

@@ -1,0 +1,69 @@
+"""`voice-node check`: what is wrong with room files, without starting a room."""
+
+import os
+from pathlib import Path
+
+import click
+
+from voice_node.model.errors import ConfigError
+from voice_node.settings.load import LoadedRoom, load_room
+from voice_node.settings.secrets import Secrets, check_secrets, read_secrets
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("rooms", metavar="ROOM.yaml...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--no-secrets", is_flag=True, help="Do not ask for the API key and the password of the broker.")
+def check(rooms: tuple[Path, ...], no_secrets: bool) -> None:
+    """Check room files and say what is wrong with them.
+
+    Prints every error with its file, line and key, and a line for each file that can be used. Ends with 78 if one
+    cannot, else with 0.
+
+    Example: voice-node check config/rooms/kitchen.yaml
+    """
+    secrets: Secrets | None = None
+    is_good = True
+    if not no_secrets:
+        try:
+            secrets = read_secrets(os.environ)
+        except ConfigError as error:
+            click.echo(str(error), err=True)
+            is_good = False
+    owners: dict[tuple[str, int, str, str], Path] = {}
+    for path in rooms:
+        is_good &= _check_room(path, secrets, owners)
+    if not is_good:
+        raise SystemExit(ConfigError.exit_code)
+
+
+def _check_room(path: Path, secrets: Secrets | None, owners: dict[tuple[str, int, str, str], Path]) -> bool:
+    """Print what there is to say of one file; True if a room can run with it."""
+    try:
+        room = load_room(path)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        return False
+    problems = check_secrets(room.settings, secrets) if secrets is not None else []
+    mqtt = room.settings.mqtt
+    branch = (mqtt.host, mqtt.port, mqtt.base, room.settings.room)
+    other = owners.setdefault(branch, path)
+    if other != path:
+        problems.append(f"room: {room.settings.room} is the room of {other} too: two rooms need two ids")
+    for warning in room.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    for problem in problems:
+        click.echo(f"{path}: {problem}", err=True)
+    if problems:
+        return False
+    click.echo(_summary(room))
+    return True
+
+
+def _summary(room: LoadedRoom) -> str:
+    settings = room.settings
+    count = len(settings.tools)
+    tools = f"{count} tool" if count == 1 else f"{count} tools"
+    return (
+        f"{room.path}: ok: room {settings.room}, provider {settings.session.provider}, {tools}, "
+        f"microphone {settings.capture.device}, broker {settings.mqtt.host}:{settings.mqtt.port}"
+    )

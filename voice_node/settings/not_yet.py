@@ -1,0 +1,76 @@
+"""What a room file may ask for and this version does not do yet.
+
+One line for each: delete it when the node acts on the key. What would change who is listened to, or who pays, is an
+error; the rest is a warning. Values that ask for nothing (null, off) are not mentioned.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from voice_node.settings.problem import KeyPath, Problem, shown
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """A key, the values that ask for nothing new, and what happens instead."""
+
+    key: tuple[str, ...]
+    """`*` stands for every item of a list."""
+    fine: tuple[Any, ...]
+    text: str
+    is_error: bool = False
+
+
+_LATER = "is not in this version yet"
+_ALWAYS = "the node would listen at all times"
+
+NOT_YET = (
+    NotYet(("gate", "confirm"), ("auto", "off"), f"{_LATER}: webrtcvad decides alone"),
+    NotYet(("activation", "mode"), ("voice",), f"{_LATER}, {_ALWAYS} instead: only voice can be used", is_error=True),
+    NotYet(("activation", "arbitration"), ("off",), f"{_LATER}: every room that hears the words answers"),
+    NotYet(
+        ("capture", "echo"),
+        ("half_duplex", "off"),
+        f"{_LATER}, the node would hear itself: use half_duplex",
+        is_error=True,
+    ),
+    NotYet(
+        ("mute", "gpio"), (None,), f"{_LATER}, the switch would not mute: delete the line or use null", is_error=True
+    ),
+    NotYet(("session", "type"), ("realtime",), f"{_LATER}: only realtime can be used", is_error=True),
+    NotYet(("session", "dialect"), ("auto", "ga"), f"{_LATER}: use auto or ga", is_error=True),
+    NotYet(("session", "turn_detection"), ("local",), f"{_LATER}: only local can be used", is_error=True),
+    NotYet(("session", "auth"), ("api_key",), f"{_LATER}: only api_key can be used", is_error=True),
+    NotYet(("session", "input_format"), ("pcm",), f"{_LATER}: only pcm can be used", is_error=True),
+    NotYet(("session", "conversation"), (None,), f"{_LATER}: the service decides what it remembers"),
+    NotYet(("budget", "usd_per_day"), (None,), f"{_LATER}: nothing stops at this sum, set a limit at the service too"),
+    NotYet(("budget", "minutes_per_day"), (None,), f"{_LATER}: nothing stops after this time"),
+    NotYet(("fallback", "provider"), (None,), f"{_LATER}: nobody answers while the service is away"),
+    NotYet(("tools", "*", "confirm"), ("never",), f"{_LATER}: every call of this tool is refused"),
+    NotYet(("tools", "*", "hours"), (None,), f"{_LATER}: the tool can be called at every hour"),
+    NotYet(
+        ("tools", "*", "publish"), (None,), f"{_LATER}: the call goes to tool/<name>/call, where an automation answers"
+    ),
+    NotYet(("mqtt", "discovery"), (False,), f"{_LATER}: Home Assistant is not told of this room"),
+)
+
+
+def find_not_yet(values: dict[str, Any]) -> Iterator[tuple[Problem, bool]]:
+    """What the file asks for too early, and whether that is an error. Only keys that the file holds."""
+    for entry in NOT_YET:
+        for path, value in _found(values, entry.key, ()):
+            is_fine = any(value == fine and type(value) is type(fine) for fine in entry.fine)
+            if not is_fine:
+                what = f"{shown(value, path)} " if isinstance(value, str) else ""
+                yield Problem(path, what.replace('"', "") + entry.text), entry.is_error
+
+
+def _found(value: Any, key: tuple[str, ...], path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    if not key:
+        yield path, value
+    elif key[0] == "*" and isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _found(item, key[1:], (*path, index))
+    elif isinstance(value, dict) and key[0] in value:
+        yield from _found(value[key[0]], key[1:], (*path, key[0]))
