@@ -124,7 +124,7 @@ def _parameters(tool: Tool, place: KeyPath) -> Iterator[Problem]:
         yield Problem((*place, "required"), f"must be a list of parameters, not {shown(required)}")
         return
     for index, name in enumerate(required):
-        if name not in properties:
+        if not isinstance(name, str) or name not in properties:
             yield Problem(
                 (*place, "required", index), f"{shown(name)} is none of the properties: {_listed(properties)}"
             )
