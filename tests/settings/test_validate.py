@@ -1,7 +1,18 @@
 """All mistakes at once, and none that is a mere consequence."""
 
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from voice_node.settings.checks import check_settings
+from voice_node.settings.document import read_document
+from voice_node.settings.not_yet import find_not_yet
 from voice_node.settings.problem import KeyPath, Problem
 from voice_node.settings.schema import RoomSettings
+from voice_node.settings.secrets import find_written_secrets
 from voice_node.settings.validate import validate
 
 
@@ -67,3 +78,40 @@ def test_broken_places_are_not_complained_about_again() -> None:
     broken: list[KeyPath] = [("room",), ("gate", "frame_ms"), ("session", "include", 0), ("tools",)]
     assert paths(values, *broken) == []
     assert len(paths(values)) == 4
+
+
+def places(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """The path of everything below `value`."""
+    items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*path, key)
+        yield from places(item, (*path, key))
+
+
+ODD: list[Any] = [
+    None,
+    [],
+    {},
+    [[]],
+    [{}],
+    {"type": []},
+    -1,
+    "{x}",
+    True,
+    {"type": "object", "properties": {"a": {"enum": {}}}},
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_whatever_stands_anywhere_leads_to_problems_and_not_to_a_crash(odd: Any) -> None:
+    kitchen = read_document(Path(__file__).parents[2] / "config" / "rooms" / "kitchen.yaml").values
+    for path in places(kitchen):
+        values: Any = copy.deepcopy(kitchen)
+        holder = values
+        for part in path[:-1]:
+            holder = holder[part]
+        holder[path[-1]] = copy.deepcopy(odd)
+        settings, problems = validate(values, (), [check_settings])
+        assert settings is not None
+        problems += [*find_written_secrets(values), *(problem for problem, _ in find_not_yet(values))]
+        assert not any("Input" in problem.text or "\n" in problem.text for problem in problems)

@@ -91,11 +91,6 @@ def _broker(settings: RoomSettings) -> Iterator[Problem]:
         yield Problem(("mqtt", "tls", given), text, reads=(("mqtt", "tls", absent),))
 
 
-def _properties(tool: Tool) -> dict[str, Any]:
-    properties = tool.parameters.get("properties", {})
-    return properties if isinstance(properties, dict) else {}
-
-
 def _parameters(tool: Tool, place: KeyPath) -> Iterator[Problem]:
     """The slips that people make; the router's JSON Schema library knows the rest."""
     place = (*place, "parameters")
@@ -131,7 +126,9 @@ def _parameters(tool: Tool, place: KeyPath) -> Iterator[Problem]:
 
 
 def _templates(tool: Tool, place: KeyPath) -> Iterator[Problem]:
-    properties = _properties(tool)
+    properties = tool.parameters.get("properties", {})
+    if not isinstance(properties, dict):
+        return
     reads = ((*place, "parameters"),)
     texts: list[tuple[KeyPath, str]] = []
     if tool.say is not None:
