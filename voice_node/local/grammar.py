@@ -1,0 +1,95 @@
+"""What the recogniser listens for: the sentences of all tools as one JSGF grammar.
+
+Words that have no pronunciation cost as little as possible: a slot loses the one value, a sentence is left out only
+when its own words are unknown or one of its slots has no value left.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+
+_WORD = re.compile(r"[^\s()\[\]|<>;]+")
+_SLOT = re.compile(r"<([a-z0-9_]+)>")
+_MARK = re.compile(r"<[a-z0-9_]+>")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A rule of the grammar: the phrases that can stand in one place of a sentence."""
+
+    place: str
+    """For people: which tool's parameter it is."""
+    phrases: tuple[str, ...]
+    """Words in lower case, separated by one space."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenSentence:
+    """One sentence template of a tool."""
+
+    tool: str
+    template: str
+    """As the room file has it."""
+    jsgf: str
+    """The template as the right side of a JSGF rule; slots are `<name>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """Everything that can be said; `filler` may precede or follow any sentence."""
+
+    sentences: tuple[SpokenSentence, ...]
+    slots: Mapping[str, Slot]
+    filler: tuple[str, ...] = ()
+
+    def to_jsgf(self, is_known: Callable[[str], bool]) -> tuple[str | None, tuple[str, ...]]:
+        """The grammar in JSGF without what has no pronunciation, and one line for each thing left out.
+
+        None: nothing is left to listen for.
+        """
+        problems: list[str] = []
+        rules = {name: list(_sayable(slot, is_known, problems)) for name, slot in self.slots.items()}
+        sentences: list[str] = []
+        for sentence in self.sentences:
+            unknown = [word for word in _WORD.findall(_MARK.sub(" ", sentence.jsgf)) if not is_known(word)]
+            empty = [name for name in _SLOT.findall(sentence.jsgf) if not rules[name]]
+            if unknown or empty:
+                why = f"no pronunciation is known for {', '.join(repr(word) for word in unknown)}" if unknown else ""
+                why = why or f"no value of {self.slots[empty[0]].place} can be pronounced"
+                problems.append(f"tool {sentence.tool}: the sentence {sentence.template!r} is not listened for: {why}")
+            else:
+                sentences.append(sentence.jsgf)
+        if not sentences:
+            return None, tuple(problems)
+        filler = f"[{' | '.join(self.filler)}]" if self.filler else ""
+        lines = ["#JSGF V1.0;", "grammar room;"]
+        lines.append(f"public <sentence> = {filler} ({' | '.join(f'({text})' for text in sentences)}) {filler};")
+        lines += [f"<{name}> = {' | '.join(phrases)};" for name, phrases in rules.items() if phrases]
+        return "\n".join(lines), tuple(problems)
+
+    def to_json(self) -> str:
+        """As the worker gets it."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Grammar":
+        """What `to_json` wrote."""
+        content = json.loads(text)
+        return cls(
+            sentences=tuple(SpokenSentence(**sentence) for sentence in content["sentences"]),
+            slots={name: Slot(slot["place"], tuple(slot["phrases"])) for name, slot in content["slots"].items()},
+            filler=tuple(content["filler"]),
+        )
+
+
+def _sayable(slot: Slot, is_known: Callable[[str], bool], problems: list[str]) -> Iterator[str]:
+    for phrase in slot.phrases:
+        unknown = [word for word in phrase.split() if not is_known(word)]
+        if unknown:
+            words = ", ".join(repr(word) for word in unknown)
+            problems.append(
+                f"{slot.place}: {phrase!r} cannot be understood in speech: no pronunciation is known for {words}"
+            )
+        else:
+            yield phrase

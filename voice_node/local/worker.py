@@ -1,0 +1,60 @@
+"""The recogniser's own process, `python -m voice_node.local.worker`: frames in on stdin, frames out on stdout.
+
+It ends when stdin does. A decode that never returns is ended by the server; should the server be gone too, by the
+alarm clock, whose signal needs no Python to run.
+"""
+
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict
+from typing import BinaryIO
+
+from voice_node.local.frames import HEADER, Kind, pack, unpack_header
+from voice_node.local.grammar import Grammar
+
+MISSING = 69
+"""Exit code: pocketsphinx is not installed."""
+_BYTES_PER_S = 32000
+
+
+def main() -> int:
+    """Serve until stdin ends; the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process in order
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what C code prints must not fall between frames
+    questions = sys.stdin.buffer
+    try:
+        from voice_node.local.decoding import Recogniser
+    except ModuleNotFoundError:
+        return MISSING
+    grammar = _read(questions)
+    if grammar is None:
+        return 0
+    recogniser = Recogniser(Grammar.from_json(grammar.decode()))
+    _write(answers, Kind.READY, recogniser.problems)
+    while (pcm := _read(questions)) is not None:
+        signal.alarm(15 + 2 * len(pcm) // _BYTES_PER_S)
+        heard = recogniser.decode(pcm)
+        signal.alarm(0)
+        _write(answers, Kind.HEARD, asdict(heard))
+    return 0
+
+
+def _read(source: BinaryIO) -> bytes | None:
+    header = source.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    length, _ = unpack_header(header)
+    body = source.read(length)
+    return body if len(body) == length else None
+
+
+def _write(target: BinaryIO, kind: Kind, content: object) -> None:
+    target.write(pack(kind, json.dumps(content).encode()))
+    target.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
