@@ -93,7 +93,7 @@ class Connection:
         tls: what verifies the broker, or None for plain TCP.
         password: never shown.
         client_id: one client at a time may use it.
-        will: what the broker publishes when this connection breaks.
+        will: what the broker publishes when this connection breaks, if anything.
         tell: hears the events.
     """
 
@@ -103,7 +103,7 @@ class Connection:
         tls: ssl.SSLContext | None,
         password: str | None,
         client_id: str,
-        will: Message,
+        will: Message | None,
         tell: Callable[[Event], None],
     ) -> None:
         self.unread_dropped = 0
@@ -155,7 +155,7 @@ class Connection:
     def _is_version_5(self) -> bool:
         return self._settings.protocol == 5
 
-    def _make_client(self, tls: ssl.SSLContext | None, password: str | None, will: Message) -> Client:
+    def _make_client(self, tls: ssl.SSLContext | None, password: str | None, will: Message | None) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2,
             self._client_id,
@@ -167,7 +167,8 @@ class Connection:
             client.username_pw_set(self._settings.username, password)
         if tls is not None:
             client.tls_set_context(tls)
-        client.will_set(will.topic, will.payload, will.qos, will.is_retained)
+        if will is not None:
+            client.will_set(will.topic, will.payload, will.qos, will.is_retained)
         client.on_socket_open = self._on_socket_open
         client.on_socket_register_write = _do_nothing
         client.on_connect = self._on_connect
