@@ -169,7 +169,7 @@ def test_an_anchor_may_be_given_anew(tmp_path: Path) -> None:
         (
             b"a: &a [x,x,x,x,x,x,x,x,x]\n"
             + b"".join(b"%c: &%c [%s]\n" % (c, c, b",".join([b"*%c" % (c - 1)] * 9)) for c in b"bcdefghij"),
-            ":1: holds more than 100000 values, aliases (`*name`) counted as often as used",
+            ": holds more than 100000 values, aliases (`*name`) counted as often as used",
         ),
     ],
     ids=["latin", "utf-16", "large", "deep", "nested", "aliases"],

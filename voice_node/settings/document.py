@@ -175,9 +175,7 @@ class _Builder:
     def _value(self, node: Node, path: KeyPath) -> Any:
         self._count += 1
         if self._count > MOST_VALUES:
-            raise _UnreadableError(
-                f"holds more than {MOST_VALUES} values, aliases (`*name`) counted as often as used", 1
-            )
+            raise _UnreadableError(f"holds more than {MOST_VALUES} values, aliases (`*name`) counted as often as used")
         if id(node) in self._open:
             self._break(path, "an anchor (`&name`) that contains itself by its alias (`*name`)", node)
             return None
