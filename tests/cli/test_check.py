@@ -55,6 +55,19 @@ def test_all_errors_of_all_files_are_told_and_good_files_still_pass(room: Path, 
     assert result.stdout.startswith(f"{room}: ok: ")
 
 
+def test_parameters_that_are_no_json_schema_are_an_error_once(room: Path) -> None:
+    room.write_text(
+        "room: kitchen\ntools:\n"
+        "  - {name: a, description: b, parameters: {type: object, minProperties: many}}\n"
+        "  - {name: c, description: d, parameters: {type: object, properties: {x: {type: text}}}}\n"
+    )
+    result = run(room)
+    assert result.exit_code == 78
+    first, second = result.stderr.splitlines()
+    assert first.startswith(f"{room}:3: tools[a].parameters: is not a valid JSON Schema at ")
+    assert second.startswith(f"{room}:4: tools[c].parameters.properties.x.type: must be string, ")
+
+
 def test_secrets_are_errors_only_where_they_are_needed(room: Path) -> None:
     assert run(room).exit_code == 0
     room.write_text("room: kitchen\nsession: {provider: openai}\nmqtt: {username: me}\n")

@@ -42,10 +42,10 @@ def load_room(path: Path, extra_checks: Iterable[Check] = ()) -> LoadedRoom:
     secret = {problem.path for problem in problems} - {problem.path for problem in document.problems}
     folder = path.parent
 
-    def files(settings: RoomSettings) -> Iterable[Problem]:
-        return check_files(settings, folder)
+    def check(settings: RoomSettings) -> Iterable[Problem]:
+        return (*check_settings(settings), *check_files(settings, folder))
 
-    settings, found = validate(values, document.broken | secret, (check_settings, files, *extra_checks))
+    settings, found = validate(values, document.broken | secret, (check, *extra_checks))
     problems += found
     warnings: list[Problem] = []
     wrong = {problem.path for problem in problems if problem.path}

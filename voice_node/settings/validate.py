@@ -29,7 +29,7 @@ def validate(
 ) -> tuple[RoomSettings | None, list[Problem]]:
     """Settings of `values`, and what is wrong with them; with problems, the settings are for nothing but more checks.
 
-    `broken` are places that were complained about before.
+    `broken` are places that were complained about before. Each check is spared what an earlier one complained about.
     """
     left = _Left(values)
     wrong = set(broken)
@@ -49,7 +49,9 @@ def validate(
                 wrong |= {origin, left.cut(origin)}
         else:
             for check in checks:
-                problems += _not_consequences(check(settings), left, wrong)
+                complaints = list(_not_consequences(check(settings), left, wrong))
+                problems += complaints
+                wrong |= {problem.path for problem in complaints}
             return settings, problems
     return None, problems
 
