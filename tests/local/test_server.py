@@ -302,6 +302,7 @@ async def test_too_large_a_frame_ends_that_client_only() -> None:
         headers = "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         key = base64.b64encode(bytes(16)).decode()
         writer.write(f"GET /v1/realtime HTTP/1.1\r\n{headers}Sec-WebSocket-Key: {key}\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
         writer.write(b"\x81\xff" + (22 * 1024 * 1024).to_bytes(8, "big") + bytes(4))  # text of 22 MiB is announced
         async with asyncio.timeout(10):
             assert b"\x03\xf1" in await reader.read()  # close code 1009

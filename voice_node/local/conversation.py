@@ -62,7 +62,7 @@ class Conversation:
             index = self._index(previous_item_id, "previous_item_id") + 1
         self._items.insert(index, item)
         before = self._items[index - 1].id if index else None
-        del self._items[: len(self._items) - MOST_ITEMS]
+        del self._items[: max(0, len(self._items) - MOST_ITEMS)]
         return before
 
     def get(self, item_id: object) -> Item:

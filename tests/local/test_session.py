@@ -1,0 +1,91 @@
+from typing import Any
+
+import pytest
+
+from tests.fakes.schema import check_event
+from voice_node.local import wire
+from voice_node.local.refusal import Refused
+from voice_node.local.session import SessionType, check_response, default_session, updated
+
+
+def patched(**patch: Any) -> dict[str, Any]:
+    return updated(default_session("sess_1", "realtime", "local"), {"type": "realtime", **patch})
+
+
+@pytest.mark.parametrize("kind", ["realtime", "transcription"])
+def test_defaults_are_as_published(kind: SessionType) -> None:
+    check_event("server", wire.session_created(default_session("sess_1", kind, "local")))
+
+
+def test_only_what_is_present_changes() -> None:
+    session = patched(audio={"input": {"transcription": {"model": "m", "language": "en"}}})
+    session = updated(session, {"type": "realtime", "audio": {"input": {"noise_reduction": {"type": "far_field"}}}})
+    session = updated(session, {"type": "realtime", "audio": {"input": {"transcription": {"language": "de"}}}})
+    assert session["audio"]["input"]["transcription"] == {"model": "m", "language": "de"}
+    assert session["audio"]["input"]["format"] == {"type": "audio/pcm", "rate": 24000}
+    session = updated(session, {"type": "realtime", "audio": {"input": {"transcription": None}}})
+    assert session["audio"]["input"]["transcription"] is None
+    assert session["audio"]["input"]["noise_reduction"] == {"type": "far_field"}
+
+
+def test_the_old_session_stays_as_it_was() -> None:
+    old = default_session("sess_1", "realtime", "local")
+    new = updated(old, {"type": "realtime", "audio": {"output": {"speed": 1.5}}})
+    assert (old["audio"]["output"]["speed"], new["audio"]["output"]["speed"]) == (1.0, 1.5)
+
+
+def test_what_clients_send_is_taken() -> None:
+    patched(
+        model="local",
+        output_modalities=["text"],
+        instructions="x",
+        tools=[{"type": "function", "name": "t", "parameters": {}}],
+        tool_choice={"type": "function", "name": "t"},
+        parallel_tool_calls=True,
+        max_output_tokens=1024,
+        truncation={"type": "retention_ratio", "retention_ratio": 0.8},
+        tracing=None,
+        audio={"input": {"turn_detection": None}, "output": {"voice": "marin", "format": {"type": "audio/pcm"}}},
+    )
+
+
+@pytest.mark.parametrize(
+    ("patch", "code", "param"),
+    [
+        ({"type": "transcription"}, "invalid_value", "session.type"),
+        ({"model": "other"}, "invalid_value", "session.model"),
+        ({"temperature": 0.8}, "unknown_parameter", "session.temperature"),
+        ({"output_modalities": ["audio", "text"]}, "invalid_value", "session.output_modalities"),
+        ({"audio": {"output": {"speed": 5}}}, "invalid_value", "session.audio.output.speed"),
+        ({"audio": {"output": {"speed": True}}}, "invalid_type", "session.audio.output.speed"),
+        ({"audio": {"input": {"format": {"type": "audio/pcmu"}}}}, "invalid_value", "session.audio.input.format.type"),
+        ({"audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}}, "invalid_value", None),
+        ({"audio": {"input": {"turn_detection": {"type": "semantic_vad"}}}}, "invalid_value", None),
+        ({"tools": [{"type": "mcp"}]}, "invalid_value", "session.tools[0].type"),
+        ({"tools": [{"type": "function"}]}, "missing_required_parameter", "session.tools[0].name"),
+        ({"tools": [{"name": "t", "parameters": []}]}, "invalid_type", "session.tools[0].parameters"),
+        ({"instructions": 5}, "invalid_type", "session.instructions"),
+        ({"instructions": "x" * 70_000}, "string_above_max_length", "session.instructions"),
+        ({"max_output_tokens": 0}, "invalid_value", "session.max_output_tokens"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_place(patch: dict[str, Any], code: str, param: str | None) -> None:
+    with pytest.raises(Refused) as refusal:
+        patched(**patch)
+    assert refusal.value.code == code
+    assert param is None or refusal.value.param == param
+
+
+@pytest.mark.parametrize("patch", [None, [], {}])
+def test_a_session_without_type_is_refused(patch: object) -> None:
+    with pytest.raises(Refused):
+        updated(default_session("sess_1", "realtime", "local"), patch)
+
+
+def test_metadata_is_bounded() -> None:
+    assert check_response(None) == {}
+    assert check_response({"metadata": {"a": "b"}}) == {"metadata": {"a": "b"}}
+    wrong: list[Any] = [[], {"a": 1}, {"a": "b" * 513}, {str(number): "" for number in range(17)}]
+    for metadata in wrong:
+        with pytest.raises(Refused):
+            check_response({"metadata": metadata})
