@@ -56,6 +56,8 @@ class Recordings:
     paths: tuple[Path, ...]
     is_fast: bool = False
     """As fast as the session takes them."""
+    silence_after_ms: int = 2000
+    """After each, so that the gate closes."""
 
 
 def run_room(path: Path, recordings: Recordings | None = None) -> None:
@@ -189,6 +191,7 @@ class Node:
             channel=settings.channel,
             gain_db=settings.gain_db,
             is_realtime=not recordings.is_fast,
+            silence_after_ms=recordings.silence_after_ms,
         )
 
     def _player(self, pipes: Pipes) -> Player:

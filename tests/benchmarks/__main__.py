@@ -1,0 +1,35 @@
+"""`script/bench`: measures, prints each figure with its bound, writes JSON. Exits 1 where a bound is exceeded."""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.process import machine, measure_gate, measure_process
+from tests.benchmarks.turns import measure_turns
+
+PARTS = {"gate": measure_gate, "process": measure_process, "turns": measure_turns}
+
+
+def main() -> int:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(prog="script/bench", description="The project's figures on this machine.")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="gate, process, turns; all of them by default")
+    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
+    wishes = parser.parse_args()
+    print("  ".join(f"{name} {value}" for name, value in machine().items()))
+    figures = []
+    with tempfile.TemporaryDirectory(prefix="voice-node-bench-") as folder:
+        for name in wishes.parts or PARTS:
+            for figure in PARTS[name](Path(folder)):
+                print(figure, flush=True)
+                figures.append(figure)
+    if wishes.json is not None:
+        content = {"machine": machine(), "figures": [figure.as_json() for figure in figures]}
+        wishes.json.write_text(json.dumps(content, indent=1) + "\n")
+    return int(any(figure.ratio is not None and figure.ratio > 1 for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""A Realtime server that answers at once: each commit becomes a transcript and a call of the first tool.
+
+usage: python instant_server.py    Prints its port, then for each turn one JSON line with its own clock's times (the
+monotonic clock of Linux is the same for all processes): `commit_at` when the commit had been read, `call_at` when the
+call had been written. Ends with its standard input.
+"""
+
+import asyncio
+import itertools
+import json
+import sys
+import time
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection, serve
+
+_numbers = itertools.count(1)
+
+
+class Talk:
+    """One client."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self._connection = connection
+        self._tool = ""
+
+    async def run(self) -> None:
+        """Answer until the client leaves."""
+        await self._send("session.created", session={"type": "realtime", "id": "sess_instant"})
+        async for message in self._connection:
+            if message[:39] == '{"type":"input_audio_buffer.append","au':
+                continue
+            event = json.loads(message)
+            match event["type"]:
+                case "session.update":
+                    self._tool = next((tool["name"] for tool in event["session"].get("tools", [])), "")
+                    await self._send("session.updated", session=event["session"])
+                case "input_audio_buffer.commit":
+                    await self._commit(time.monotonic())
+                case "response.create":
+                    await self._respond(event["response"].get("metadata", {}))
+                case "conversation.item.create":
+                    self._tool_is_answered = True
+
+    _tool_is_answered = False
+    _commit_at = 0.0
+
+    async def _commit(self, at: float) -> None:
+        self._commit_at = at
+        self._tool_is_answered = False
+        item_id = f"item_{next(_numbers)}"
+        await self._send("input_audio_buffer.committed", item_id=item_id)
+        usage = {"type": "duration", "seconds": 1}
+        kind = "conversation.item.input_audio_transcription.completed"
+        await self._send(kind, item_id=item_id, content_index=0, transcript="switch it on", usage=usage)
+
+    async def _respond(self, metadata: dict[str, str]) -> None:
+        response: dict[str, Any] = {"id": f"resp_{next(_numbers)}", "status": "in_progress", "metadata": metadata}
+        await self._send("response.created", response=response)
+        if self._tool_is_answered:
+            text = {"type": "output_text", "text": "Done."}
+            item: dict[str, Any] = {"id": f"item_{next(_numbers)}", "type": "message", "role": "assistant"}
+            item |= {"status": "completed", "content": [text]}
+        else:
+            item = {"id": f"item_{next(_numbers)}", "type": "function_call", "status": "completed"}
+            item |= {"call_id": f"call_{next(_numbers)}", "name": self._tool, "arguments": '{"state": "on"}'}
+        await self._send("response.output_item.done", response_id=response["id"], output_index=0, item=item)
+        if not self._tool_is_answered:
+            print(json.dumps({"commit_at": self._commit_at, "call_at": time.monotonic()}), flush=True)
+        usage = {"total_tokens": 3, "input_tokens": 2, "output_tokens": 1}
+        await self._send("response.done", response=response | {"status": "completed", "output": [item], "usage": usage})
+
+    async def _send(self, event_type: str, **fields: Any) -> None:
+        await self._connection.send(json.dumps({"type": event_type, "event_id": f"event_{next(_numbers)}", **fields}))
+
+
+async def _main() -> None:
+    async with serve(lambda connection: Talk(connection).run(), "127.0.0.1", 0, compression=None) as server:
+        print(next(iter(server.sockets)).getsockname()[1], flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

@@ -1,0 +1,103 @@
+"""How long a turn takes inside the node: end of speech to the call on the broker, and call to result and back."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+from tests.benchmarks.measure import Figure, percentile
+from tests.benchmarks.room import instant_server, write_room, write_sentences
+from tests.fakes.broker import Broker
+from voice_node.app import Node
+from voice_node.model.audio import Frame
+from voice_node.model.turn import Outcome, SpeechChanged
+from voice_node.mqtt.message import Incoming, Message
+from voice_node.mqtt.observer import Observer
+from voice_node.pipeline import Pipes, Source
+from voice_node.runtime.systemd import ServiceManager
+from voice_node.settings.load import load_room
+from voice_node.settings.schema import MqttSettings
+from voice_node.settings.secrets import Secrets
+
+TURNS = 100
+
+
+class _Timed:
+    """A source that notes when it gave the last frame."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.start, self.close = source.start, source.close
+        self.pause, self.resume = source.pause, source.resume
+        self.given_at = 0.0
+
+    def __aiter__(self) -> "_Timed":
+        return self
+
+    async def __anext__(self) -> Frame:
+        frame = await anext(self._source)
+        self.given_at = time.monotonic()
+        return frame
+
+
+class _TimedNode(Node):
+    """Notes when the frame that ended each segment was captured."""
+
+    timed: _Timed
+    ended_at: list[float]
+
+    def _source(self, pipes: Pipes) -> Source:
+        self.ended_at = []
+        self.timed = _Timed(super()._source(pipes))
+        tell = pipes.tell
+
+        def noting(outcome: Outcome) -> None:
+            if isinstance(outcome, SpeechChanged) and not outcome.is_open and outcome.is_kept:
+                self.ended_at.append(self.timed.given_at)
+            tell(outcome)
+
+        pipes.tell = noting  # type: ignore[method-assign]  # a benchmark looks where no product does
+        return self.timed
+
+
+def measure_turns(folder: Path) -> list[Figure]:
+    """Runs about 200 s of sound in real time."""
+    with Broker() as broker, instant_server() as server:
+        recording = write_sentences(folder / "sentences.wav", TURNS)
+        path = write_room(folder, server.port, broker.port, recording)
+        called_at, round_trips_ms, node = asyncio.run(_live(path, broker.port))
+        inside_ms: list[float] = []
+        for ended_at, heard_at in zip(node.ended_at, called_at, strict=False):
+            times = server.turn()
+            inside_ms.append((heard_at - ended_at - (times["call_at"] - times["commit_at"])) * 1000)
+    return [
+        Figure("end of speech to call on the broker, p50", percentile(inside_ms, 0.5), "ms"),
+        Figure(
+            "end of speech to call on the broker, p99", percentile(inside_ms, 0.99), "ms", 10, f"{len(inside_ms)} turns"
+        ),
+        Figure("call to result through the broker, p50", percentile(round_trips_ms, 0.5), "ms"),
+        Figure("call to result through the broker, p99", percentile(round_trips_ms, 0.99), "ms", 5),
+    ]
+
+
+async def _live(path: Path, port: int) -> tuple[list[float], list[float], _TimedNode]:
+    called_at: list[float] = []
+    round_trips_ms: list[float] = []
+
+    def hear(message: Incoming) -> None:
+        if message.topic.endswith("/call"):
+            called_at.append(time.monotonic())
+            answer = {"call_id": json.loads(message.payload)["call_id"], "output": "done"}
+            observer.publish(Message("voice_node/bench/tool/set_light/result", json.dumps(answer).encode(), qos=1))
+        else:
+            event = json.loads(message.payload)
+            if event["event_type"] == "tool_result":
+                round_trips_ms.append(event["duration_ms"])
+
+    topics = ["voice_node/bench/tool/+/call", "voice_node/bench/event"]
+    observer = Observer(MqttSettings(port=port), None, topics, hear)
+    await observer.start()
+    node = _TimedNode(load_room(path), Secrets(), ServiceManager({}))
+    await node.run()
+    await observer.stop()
+    return called_at, round_trips_ms, node

@@ -1,0 +1,106 @@
+"""What the demo shows: each happening of the room, as an onlooker at the broker hears it, and a summary."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from voice_node.mqtt.message import Incoming
+from voice_node.mqtt.topics import Topics
+
+
+@dataclass(slots=True)
+class TurnRow:
+    """One turn, for the summary."""
+
+    heard: str = ""
+    call: str = ""
+    answer: str = ""
+    reply: str = ""
+    timings_ms: dict[str, int] = field(default_factory=dict)
+
+
+class DemoView:
+    """Prints as it hears."""
+
+    def __init__(self, console: Console, topics: Topics) -> None:
+        self._console = console
+        self._topics = topics
+        self._began = time.monotonic()
+        self.turns: dict[str, TurnRow] = {}
+
+    def hear(self, message: Incoming) -> None:
+        """Show a message of the room; those that an onlooker need not see are left out."""
+        place = self._topics.below(message.topic)
+        if place == "availability":
+            self._line("broker", f"the room is {message.payload.decode()}")
+        elif place in ("event", "state"):
+            content = json.loads(message.payload)
+            if place == "event":
+                self._event(content)
+            elif content["state"] in ("listening", "offline", "muted"):
+                self._line(content["state"], "")
+
+    def home(self, what: str) -> None:
+        """Show what home automation did."""
+        self._line("home", f"[bold green]{escape(what)}[/]")
+
+    def summary(self) -> int:
+        """A table of all turns; the number of calls that were answered."""
+        table = Table(title="What happened", title_justify="left", expand=False)
+        for name in ("heard", "called", "reply"):
+            table.add_column(name, overflow="fold")
+        for name in ("recognised", "called", "first sound"):
+            table.add_column(f"{name}\nafter ms", justify="right")
+        for row in self.turns.values():
+            times = (row.timings_ms.get(name) for name in ("transcript", "tool_call", "first_sound"))
+            call = f"{row.call} → {row.answer}" if row.call else "nothing"
+            table.add_row(*map(escape, (row.heard, call, row.reply)), *("-" if ms is None else str(ms) for ms in times))
+        self._console.print()
+        self._console.print(table)
+        calls = [row for row in self.turns.values() if row.call]
+        answered = [row for row in calls if row.answer == "done"]
+        replies = [row for row in self.turns.values() if row.reply]
+        self._console.print(
+            f"{len(self.turns)} sentences heard, {len(calls)} tool calls, {len(answered)} of them answered, "
+            f"{len(replies)} replies; {len(self.turns) - len(calls)} sentence(s) without a command called nothing."
+        )
+        self._console.print("Times count from the end of speech: the moment when the gate closed.", style="dim")
+        return len(answered)
+
+    def _event(self, content: dict[str, Any]) -> None:
+        row = self.turns.setdefault(content["turn_id"], TurnRow()) if "turn_id" in content else TurnRow()
+        match content["event_type"]:
+            case "segment":
+                seconds = content["duration_ms"] / 1000
+                self._line("gated", f"{seconds:.1f} s of sound leave the room, {content['snr_db']} dB above its noise")
+            case "transcript":
+                row.heard = content["text"]
+                self._line("recognised", f"[bold]“{escape(row.heard)}”[/]")
+            case "tool_call":
+                row.call = f"{content['name']} {_arguments(content['arguments'])}"
+                self._line("called", f"[cyan]{escape(row.call)}[/]")
+            case "tool_result":
+                row.answer = "done" if content["is_ok"] else str(content.get("error", "failed"))
+                self._line("answered", f"{escape(row.answer)}, after {content['duration_ms']} ms")
+            case "response":
+                row.reply = content["text"]
+                self._line("reply", f"[bold magenta]“{escape(row.reply)}”[/]")
+            case "turn_finished":
+                row.timings_ms = content["timings_ms"]
+                times = ", ".join(f"{name.replace('_', ' ')} {ms} ms" for name, ms in row.timings_ms.items())
+                self._line("finished", f"[dim]after the end of speech: {times}[/]")
+                self._console.print()
+            case "error":
+                self._line("trouble", f"[red]{escape(str(content['detail']))}[/]")
+
+    def _line(self, what: str, text: str) -> None:
+        self._console.print(f"[dim]{time.monotonic() - self._began:6.2f} s[/]  {what:<11} {text}", highlight=False)
+
+
+def _arguments(arguments: dict[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in arguments.items())
