@@ -2,9 +2,10 @@
 
 Rules
 
-1. A call is open from its publish to its first answer, its deadline, or the loss of its turn, whichever is first.
-2. Each call gets exactly one output for the model, unless its turn is lost: then nobody waits for one.
+1. A call is open from its publish to its first answer, its deadline, or the end of its turn, whichever is first.
+2. Each call gets exactly one output for the model, unless its turn is over: then nobody waits for one.
 3. What comes after that is told apart (`second`, `late`, `abandoned`, `unknown`) and otherwise ignored.
+4. The ids of the last calls stay known, so that none is published twice.
 """
 
 from collections import OrderedDict
@@ -22,7 +23,7 @@ class Ending(StrEnum):
     LATE = "late"
     """The deadline had passed."""
     ABANDONED = "abandoned"
-    """The turn was lost, or the call could not be published."""
+    """The turn is over, or the call could not be published."""
     UNKNOWN = "unknown"
     """No such call."""
 
@@ -53,6 +54,14 @@ class Calls:
         """A call was published."""
         self._open[call.call_id] = call
 
+    def is_open(self, call_id: str) -> bool:
+        """A call of this id waits for its answer."""
+        return call_id in self._open
+
+    def knows(self, call_id: str) -> bool:
+        """A call of this id is open, or was among the last."""
+        return call_id in self._open or call_id in self._ended
+
     def answer(self, call_id: str, name: str) -> OpenCall | Ending:
         """The call that this answer closes, or why the answer is not wanted."""
         call = self._open.get(call_id)
@@ -76,7 +85,7 @@ class Calls:
         return call
 
     def abandon_turn(self, turn_id: str) -> list[OpenCall]:
-        """Close the calls of a turn that was lost."""
+        """Close the calls of a turn that is over."""
         calls = [call for call in self._open.values() if call.turn_id == turn_id]
         for call in calls:
             self._close(call, Ending.ABANDONED)

@@ -1,6 +1,9 @@
 """Who is told what: outcomes of turns become reports, commands of home automation become controls.
 
 Pure: no clock, no I/O. Each method returns the actions in the order in which they are to be carried out.
+
+Time passes first: whatever comes in, calls whose deadline passed are answered before it, so that a flood of messages
+cannot keep a late result alive. A turn that is over stays so: what is called for it is not carried out.
 """
 
 import json
@@ -40,6 +43,10 @@ Action = Report | ctl.Control
 """A report goes to the bridge, a control to the stage that it names."""
 
 UNREACHABLE = "home unreachable"
+MOST_TURNS = 64
+"""Turns whose cost or end is remembered."""
+MOST_PROBLEMS = 64
+"""Kinds of problems that are counted apart: a service may invent codes without end."""
 
 
 class Router:
@@ -56,9 +63,11 @@ class Router:
         self._calls = Calls()
         self._status = Status()
         self._status.is_muted = is_muted
+        self._is_mute_wanted = is_muted
+        """What was ordered last; the device follows."""
         self._usage: dict[str, dict[str, Any]] = {}
         """What each turn under way has cost."""
-        self._over: deque[str] = deque(maxlen=64)
+        self._over: deque[str] = deque(maxlen=MOST_TURNS)
         """Turns that ended lately: a segment may close after its turn was lost."""
         self._volume = settings.playback.volume
         self._problems: dict[str, int] = {}
@@ -71,7 +80,7 @@ class Router:
     def started(self, now: Moment) -> list[Action]:
         """What home automation is told first."""
         return [
-            rep.Info(self._facts),
+            rep.Info(dict(self._facts)),
             rep.SettingState("mute", "ON" if self._status.is_muted else "OFF"),
             rep.SettingState("volume", self._volume),
             *self._state(now),
@@ -91,11 +100,13 @@ class Router:
 
     def problem(self, code: str, detail: str, turn_id: str | None = None) -> list[Action]:
         """Tell home automation that something is wrong."""
-        self._problems[code] = self._problems.get(code, 0) + 1
+        counted = code if code in self._problems or len(self._problems) < MOST_PROBLEMS else "others"
+        self._problems[counted] = self._problems.get(counted, 0) + 1
         return [rep.Happening(EventType.ERROR, {"code": code, "detail": detail}, turn_id)]
 
     def outcome(self, outcome: Outcome, now: Moment) -> list[Action]:
         """What becomes of an outcome of the session, the gate, the microphone or the speaker."""
+        passed = self.tick(now)
         match outcome:
             case Transcript():
                 actions = self._transcript(outcome)
@@ -123,10 +134,11 @@ class Router:
                 actions = []
             case _:
                 assert_never(outcome)
-        return actions + self._state(now)
+        return [*passed, *actions, *self._state(now)]
 
     def command(self, command: cmd.Command, now: Moment) -> list[Action]:
         """What becomes of a command of home automation."""
+        passed = self.tick(now)
         match command:
             case cmd.ToolResult():
                 actions = self._tool_result(command, now)
@@ -142,7 +154,7 @@ class Router:
                 actions = []
             case _:
                 actions = self._request(command)
-        return actions + self._state(now)
+        return [*passed, *actions, *self._state(now)]
 
     def _request(self, request: cmd.Request) -> list[Action]:
         match request:
@@ -179,11 +191,11 @@ class Router:
 
     def _typed_turn(self) -> str:
         turn_id = self._next_turn_id()
-        self._status.thinking_about.append(turn_id)
+        self._status.begin_thinking(turn_id)
         return turn_id
 
     def _diagnosis(self) -> dict[str, Any]:
-        return {"info": self._facts, "problems": dict(self._problems), "open_calls": len(self._calls)}
+        return {"info": dict(self._facts), "problems": dict(self._problems), "open_calls": len(self._calls)}
 
     def _transcript(self, outcome: Transcript) -> list[Action]:
         if not outcome.is_final:
@@ -193,6 +205,10 @@ class Router:
         return [outcome, rep.Happening(event_type, fields, outcome.turn_id)]
 
     def _tool_call(self, call: ToolCall, now: Moment) -> list[Action]:
+        if call.turn_id in self._over:
+            return self.problem("late_call", "a call of a turn that is over was not carried out", call.turn_id)
+        if self._calls.knows(call.call_id):
+            return self._repeated(call)
         tool = self._tools.get(call.name)
         if tool is None:
             return self._refuse(call, "unknown_tool", "there is no tool of this name")
@@ -209,6 +225,12 @@ class Router:
         report = rep.CallReport(call.call_id, call.turn_id, call.name, arguments, now.wall, now.wall + timeout)
         fields = {"call_id": call.call_id, "name": call.name, "arguments": arguments}
         return [report, rep.Happening(EventType.TOOL_CALL, fields, call.turn_id)]
+
+    def _repeated(self, call: ToolCall) -> list[Action]:
+        """Nothing acts twice; the model must not wait for what was answered before."""
+        if self._calls.is_open(call.call_id):
+            return self.problem("repeated_call", "a call came again before its answer", call.turn_id)
+        return self._refuse(call, "repeated_call", "a call of this id was made before")
 
     def _refuse(self, call: ToolCall, code: str, why: str) -> list[Action]:
         """Nothing reaches home automation but the report; the model gets the reason as the call's output."""
@@ -248,8 +270,7 @@ class Router:
     def _turn_over(self, outcome: TurnFinished | TurnLost) -> list[Action]:
         turn_id = outcome.turn_id
         self._over.append(turn_id)
-        if turn_id in self._status.thinking_about:
-            self._status.thinking_about.remove(turn_id)
+        self._status.end_thinking(turn_id)
         usage = self._usage.pop(turn_id, {})
         self._calls.abandon_turn(turn_id)
         match outcome:
@@ -270,7 +291,7 @@ class Router:
         if not outcome.is_kept:
             return [rep.GateOpen(is_open=False)]
         if outcome.turn_id not in self._over:
-            self._status.thinking_about.append(outcome.turn_id)
+            self._status.begin_thinking(outcome.turn_id)
         fields = {
             "duration_ms": outcome.duration_ms,
             "voiced_ms": outcome.voiced_ms,
@@ -297,16 +318,18 @@ class Router:
                 total[direction][name] += number
         if usage.transcription_s:
             total["transcription_s"] = total.get("transcription_s", 0.0) + usage.transcription_s
-        while len(self._usage) > 64:
+        while len(self._usage) > MOST_TURNS:
             self._usage.pop(next(iter(self._usage)))
         return []
 
     def _mute(self, is_muted: bool) -> list[Action]:
-        if not is_muted and self._status.is_muted and not self._settings.mute.remote_unmute:
+        is_closed = self._status.is_muted or self._is_mute_wanted
+        if not is_muted and is_closed and not self._settings.mute.remote_unmute:
             return [
                 *self.problem("unmute_refused", "only the switch on the device may open the microphone"),
                 rep.SettingState("mute", "ON"),
             ]
+        self._is_mute_wanted = is_muted
         return [ctl.SetMuted(is_muted)]  # told when the device is really closed
 
     def _set(self, name: str, value: float | str) -> list[Action]:

@@ -1,11 +1,14 @@
 """What the node is doing, in one word, and since when.
 
-The strongest holds: muted, over budget, speaking, listening, thinking, offline, idle.
+The strongest holds: muted, over budget, speaking, listening, offline, thinking, idle.
 """
 
 from datetime import datetime
 
 from voice_node.model.report import NodeState, State
+
+MOST_TURNS = 64
+"""Turns that are thought about; of more, the oldest is forgotten: it will not be heard of again."""
 
 
 class Status:
@@ -18,9 +21,20 @@ class Status:
         self.is_offline = False
         self.listening_to: str | None = None
         """The turn whose segment is open."""
-        self.thinking_about: list[str] = []
+        self._thinking_about: list[str] = []
         """The turns that wait for the service or for home automation, oldest first."""
         self._told: State | None = None
+
+    def begin_thinking(self, turn_id: str) -> None:
+        """A turn waits for the service or for home automation."""
+        self.end_thinking(turn_id)
+        self._thinking_about.append(turn_id)
+        del self._thinking_about[:-MOST_TURNS]
+
+    def end_thinking(self, turn_id: str) -> None:
+        """A turn is over."""
+        if turn_id in self._thinking_about:
+            self._thinking_about.remove(turn_id)
 
     def report(self, now: datetime) -> State | None:
         """The state where it changed since the last time, else None."""
@@ -33,7 +47,7 @@ class Status:
         return self._told
 
     def _state(self) -> tuple[NodeState, str | None]:
-        turn_id = self.thinking_about[0] if self.thinking_about else None
+        turn_id = self._thinking_about[0] if self._thinking_about else None
         if self.is_muted:
             return NodeState.MUTED, None
         if self.is_over_budget:

@@ -7,11 +7,14 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, best_match
 from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from voice_node.settings.tools import Tool
 
 MAX_ARGUMENT_CHARS = 16384
 MAX_DEPTH = 16
+MAX_VALUES = 1000
+"""Some checks of JSON Schema take time that grows with the square of this: `uniqueItems` a tenth of a second for it."""
 
 
 class BadArguments(Exception):
@@ -24,6 +27,7 @@ class ToolBox:
     def __init__(self, tools: Sequence[Tool]) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._validators = {tool.name: _validator(tool) for tool in tools}
+        self._problems = {tool.name: schema_problem(tool) for tool in tools}
 
     def __iter__(self) -> Iterator[Tool]:
         return iter(self._tools.values())
@@ -33,10 +37,18 @@ class ToolBox:
         return self._tools.get(name)
 
     def read(self, name: str, arguments: str) -> dict[str, Any]:
-        """The arguments of a call as checked values; raises BadArguments, KeyError for an unknown tool."""
+        """The arguments of a call as checked values; raises BadArguments, KeyError for an unknown tool.
+
+        A tool whose schema cannot be used has no arguments that could be: each call of it is refused.
+        """
         validator = self._validators[name]
+        if self._problems[name] is not None:
+            raise BadArguments("the schema of this tool cannot be used")
         values = read_object(arguments)
-        error = best_match(validator.iter_errors(values))
+        try:
+            error = best_match(validator.iter_errors(values))
+        except (Unresolvable, RecursionError):
+            raise BadArguments("the schema of this tool cannot be used") from None
         if error is not None:
             raise BadArguments(f"{_place(error.absolute_path)}: {error.message[:300]}")
         return values
@@ -48,6 +60,14 @@ def schema_problem(tool: Tool) -> str | None:
         Draft202012Validator.check_schema(tool.parameters)
     except SchemaError as error:
         return f"is not a valid JSON Schema at {_place(error.absolute_path)}: {error.message[:200]}"
+    for reference in _references(tool.parameters):
+        try:
+            # Any value will do: the question is whether the way to the schema ends.
+            best_match(_validator(tool).descend({}, {"$ref": reference}))
+        except Unresolvable:
+            return f"refers to {reference[:200]}, which is not in it"
+        except RecursionError:
+            return f"refers to {reference[:200]}, which refers to itself without end"
     return None
 
 
@@ -63,7 +83,7 @@ def read_object(text: str) -> dict[str, Any]:
         raise BadArguments(f"the arguments are not valid JSON: {_reason(error)}") from None
     if not isinstance(values, dict):
         raise BadArguments("the arguments are not a JSON object")
-    _refuse_unusable(values, MAX_DEPTH)
+    _refuse_unusable(values)
     return values
 
 
@@ -91,23 +111,38 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _refuse_unusable(value: Any, depth: int) -> None:
-    """Numbers beyond what other programs read exactly, text that has no UTF-8, deep nesting."""
-    if depth == 0:
-        raise BadArguments("the arguments are nested too deeply")
-    match value:
-        case bool():
-            return
-        case int() if abs(value) > 2**53:
-            raise BadArguments("a number is too large")
-        case float() if value in (float("inf"), float("-inf")):
-            raise BadArguments("a number is too large")
-        case str() if any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise BadArguments("a text holds half a character (a lone surrogate)")
-        case Mapping():
-            for key, entry in value.items():
-                _refuse_unusable(key, depth - 1)
-                _refuse_unusable(entry, depth - 1)
-        case list():
-            for entry in value:
-                _refuse_unusable(entry, depth - 1)
+def _refuse_unusable(values: dict[str, Any]) -> None:
+    """Numbers beyond what other programs read exactly, text that has no UTF-8, deep nesting, too much of anything."""
+    for count, (value, depth) in enumerate(_walk(values)):
+        if count > MAX_VALUES:
+            raise BadArguments(f"the arguments hold more than {MAX_VALUES} values")
+        if depth == MAX_DEPTH:
+            raise BadArguments("the arguments are nested too deeply")
+        match value:
+            case bool():
+                pass
+            case int() if abs(value) > 2**53:
+                raise BadArguments("a number is too large")
+            case float() if value in (float("inf"), float("-inf")):
+                raise BadArguments("a number is too large")
+            case str() if any("\ud800" <= letter <= "\udfff" for letter in value):
+                raise BadArguments("a text holds half a character (a lone surrogate)")
+
+
+def _walk(root: Any) -> Iterator[tuple[Any, int]]:
+    """Every value and every key, each with its depth."""
+    waiting = [(root, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        yield value, depth
+        if isinstance(value, Mapping):
+            waiting.extend((key, depth + 1) for key in value)
+            waiting.extend((entry, depth + 1) for entry in value.values())
+        elif isinstance(value, list):
+            waiting.extend((entry, depth + 1) for entry in value)
+
+
+def _references(schema: Any) -> Iterator[str]:
+    for value, _ in _walk(schema):
+        if isinstance(value, Mapping):
+            yield from (value[key] for key in ("$ref", "$dynamicRef") if isinstance(value.get(key), str))

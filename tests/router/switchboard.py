@@ -1,0 +1,97 @@
+"""A router under test, with its clock."""
+
+import itertools
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from voice_node.model.command import Command
+from voice_node.model.control import AnswerCall
+from voice_node.model.moment import Moment
+from voice_node.model.report import Happening, State
+from voice_node.model.turn import LostReason, Outcome, ResponseStatus, SpeechChanged, ToolCall, TurnFinished, TurnLost
+from voice_node.router.router import Action, Router
+from voice_node.settings.schema import RoomSettings
+
+T = TypeVar("T")
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+TIMEOUT_S = 5.0
+ROOM = RoomSettings.model_validate(
+    {
+        "room": "kitchen",
+        "tools": [
+            {
+                "name": "light",
+                "description": "Switches the light",
+                "parameters": {"type": "object", "properties": {"on": {"type": "boolean"}}, "required": ["on"]},
+                "timeout_s": TIMEOUT_S,
+            },
+            {"name": "clock", "description": "Tells the time", "timeout_s": 10.0},
+            {"name": "door", "description": "Opens the door", "confirm": "mqtt"},
+        ],
+    }
+)
+FACTS = {"version": "1.2.3"}
+
+
+class Switchboard:
+    """A router whose time passes when it is told to."""
+
+    def __init__(self, *, is_muted: bool = False, **sections: Mapping[str, Any]) -> None:
+        numbers = itertools.count(1)
+        content = ROOM.model_dump() | sections
+        self.router = Router(
+            RoomSettings.model_validate(content), lambda: f"typed-{next(numbers)}", FACTS, is_muted=is_muted
+        )
+        self.at = 1000.0
+
+    @property
+    def now(self) -> Moment:
+        return Moment(self.at, START + timedelta(seconds=self.at - 1000))
+
+    def hears(self, outcome: Outcome) -> list[Action]:
+        return self.router.outcome(outcome, self.now)
+
+    def gets(self, command: Command) -> list[Action]:
+        return self.router.command(command, self.now)
+
+    def after(self, seconds: float) -> list[Action]:
+        self.at += seconds
+        return self.router.tick(self.now)
+
+
+def of(kind: type[T], actions: list[Action]) -> list[T]:
+    return [action for action in actions if isinstance(action, kind)]
+
+
+def states(actions: list[Action]) -> list[str]:
+    return [state.state.value for state in of(State, actions)]
+
+
+def errors(actions: list[Action]) -> list[str]:
+    return [str(event.fields["code"]) for event in of(Happening, actions) if event.event_type == "error"]
+
+
+def answers(actions: list[Action]) -> list[str]:
+    return [answer.call_id for answer in of(AnswerCall, actions)]
+
+
+def call(call_id: str = "c1", turn_id: str = "t1", name: str = "light", arguments: str = '{"on":true}') -> ToolCall:
+    return ToolCall(turn_id, call_id, name, arguments)
+
+
+def opened(turn_id: str = "t1") -> SpeechChanged:
+    return SpeechChanged(turn_id, is_open=True)
+
+
+def closed(turn_id: str = "t1", *, is_kept: bool = True) -> SpeechChanged:
+    return SpeechChanged(turn_id, False, 1500, 900, 12.345, is_kept)
+
+
+def finished(turn_id: str = "t1") -> TurnFinished:
+    return TurnFinished(turn_id, ResponseStatus.COMPLETED, timings_ms={"done": 900})
+
+
+def lost(turn_id: str = "t1") -> TurnLost:
+    return TurnLost(turn_id, LostReason.DISCONNECTED)
