@@ -16,6 +16,7 @@ from voice_node.capture.microphone import Microphone
 from voice_node.model.audio import Frame
 from voice_node.model.errors import CaptureLost
 from voice_node.model.turn import CaptureChanged
+from voice_node.runtime.portaudio import DeviceMissing, PortAudio
 from voice_node.settings.schema import CaptureSettings
 
 SETTINGS = CaptureSettings()
@@ -49,6 +50,12 @@ async def last_told(told: list[CaptureChanged], is_open: bool) -> CaptureChanged
     """The last thing told, once it is this."""
     await until(lambda: bool(told) and told[-1].is_open is is_open)
     return told[-1]
+
+
+async def drain(microphone: Microphone) -> None:
+    """Read to the end."""
+    async for _ in microphone:
+        pass
 
 
 def sound(frames: list[Frame]) -> bytes:
@@ -123,6 +130,60 @@ async def test_a_pulled_plug_is_told_once_and_mended_within_5_s(sound_card: Soun
     assert loss.detail == "it went away"
     assert [change.is_open for change in told] == [True, False, True]
     assert microphone.lost_frames >= frames[-1].index - frames[-2].index - 1 > 5
+
+
+async def test_a_card_that_freezes_is_opened_anew_when_it_thaws(
+    sound_card: SoundCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voice_node.capture.microphone._FROZEN_S", 0.5)
+    async with open_microphone() as (microphone, told):
+        await take(microphone, 40)
+        await last_told(told, is_open=True)
+        sound_card.freeze()
+        loss = await last_told(told, is_open=False)
+        sound_card.thaw()
+        await last_told(told, is_open=True)
+        assert await take(microphone, 40)
+
+    assert loss.detail == "it is open but gives no sound"
+
+
+async def test_a_driver_that_hangs_ends_the_capture_so_that_the_process_starts_afresh(
+    sound_card: SoundCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voice_node.capture.microphone._FROZEN_S", 0.5)
+    monkeypatch.setattr("voice_node.capture.microphone._DRIVER_S", 0.5)
+    async with open_microphone() as (microphone, told):
+        await take(microphone, 40)
+        await last_told(told, is_open=True)
+        sound_card.freeze()
+        with pytest.raises(CaptureLost, match="microphone default: its driver does not answer"):
+            await asyncio.wait_for(drain(microphone), 10)
+        with pytest.raises(CaptureLost):
+            await microphone.pause()
+        await microphone.close()
+        # the hanging thread ends with the freeze; whoever opens PortAudio next waits for it
+        sound_card.thaw()
+        await asyncio.to_thread(lambda: PortAudio.open().close())
+
+
+async def test_it_lets_go_for_others_who_miss_a_device_and_nobody_is_told(
+    sound_card: SoundCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PortAudio's list of devices is made anew only when nobody holds it."""
+    monkeypatch.setattr(PortAudio, "_asked_at", -1e9)
+    async with open_microphone() as (microphone, told):
+        frames = await take(microphone, 40)
+        await last_told(told, is_open=True)
+        with PortAudio.open() as other, pytest.raises(DeviceMissing):
+            other.find("plugged in later", "output")
+        async with asyncio.timeout(10):
+            while len(frames) < 2 or frames[-1].index == frames[-2].index + 1:
+                frames.append(await anext(microphone))
+        with PortAudio.open() as other:
+            assert not other.should_let_go
+
+    assert [change.is_open for change in told] == [True]
 
 
 async def test_a_card_that_is_missing_at_the_start_is_waited_for(sound_card: SoundCard) -> None:

@@ -91,6 +91,16 @@ class SoundCard:
             self._server.wait()
             self._server = None
 
+    def freeze(self) -> None:
+        """Let the server hang, as an ill driver does: it is there but answers nothing. `thaw` mends it."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGCONT)
+
     def play(self, recording: Path, sink: str = "room") -> "subprocess.Popen[bytes]":
         """Begin to play a WAV file into a sink."""
         return subprocess.Popen(

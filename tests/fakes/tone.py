@@ -19,7 +19,7 @@ def noise(rate_hz: int, ms: int, amplitude: float = 5000) -> bytes:
     It is smoothed, so that a sound server's resampler does not take away its upper end.
     """
     white = np.random.default_rng(7).uniform(-amplitude, amplitude, rate_hz * ms // 1000)
-    out: bytes = np.convolve(white, np.hanning(9), "same").astype("<i2").tobytes()
+    out: bytes = np.convolve(white, np.hanning(17), "same").astype("<i2").tobytes()
     return out
 
 

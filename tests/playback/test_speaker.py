@@ -12,6 +12,7 @@ from tests.fakes.until import until
 from voice_node.model.turn import PlaybackChanged
 from voice_node.playback.queue import RATE_HZ
 from voice_node.playback.speaker import NullSpeaker, Player, Speaker
+from voice_node.runtime.portaudio import PortAudio
 from voice_node.settings.schema import PlaybackSettings
 
 LOUD = PlaybackSettings(volume=100)
@@ -53,6 +54,15 @@ async def recorded(card: SoundCard, path: Path, rate_hz: int = RATE_HZ) -> Async
         recorder.wait()
 
 
+def assert_heard(reply: bytes, room: bytes) -> None:
+    """Each 100 ms are there, in order; one may hold a hole, since a busy test machine starves the sound server."""
+    size = RATE_HZ // 10 * 2
+    found = [likeness(reply[start : start + size], room) for start in range(0, len(reply), size)]
+    assert sum(correlation > 0.9 for correlation, _ in found) >= len(found) - 1
+    places = [at for correlation, at in found if correlation > 0.9]
+    assert places == sorted(places)
+
+
 @pytest.mark.parametrize("piece", [333, 4800, 1_000_000])
 async def test_what_is_played_is_heard(sound_card: SoundCard, tmp_path: Path, piece: int) -> None:
     """In tiny, odd and huge pieces."""
@@ -66,7 +76,7 @@ async def test_what_is_played_is_heard(sound_card: SoundCard, tmp_path: Path, pi
         assert not speaker.is_speaking
         assert speaker.problem is None
 
-    assert likeness(reply, room.read_bytes())[0] > 0.95
+    assert_heard(reply, room.read_bytes())
     assert [is_speaking for is_speaking, _ in told] == [True, False]
     assert told[1][1] - told[0][1] >= 0.7
 
@@ -78,7 +88,7 @@ async def test_two_items_sound_one_after_the_other(sound_card: SoundCard, tmp_pa
         speaker.play("item_2", second)
         await drained(speaker)
 
-    assert likeness(first + second, room.read_bytes())[0] > 0.95
+    assert_heard(first + second, room.read_bytes())
     assert len(told) == 2
 
 
@@ -164,6 +174,25 @@ async def test_a_device_that_vanishes_under_a_reply_ends_nothing(sound_card: Sou
         speaker.play("item_2", tone(1000, RATE_HZ, 100))
         await until(lambda: speaker.problem is None)
         await drained(speaker)
+
+
+async def test_a_driver_that_hangs_is_left_alone_and_turns_still_end(
+    sound_card: SoundCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voice_node.playback.speaker._FROZEN_S", 0.5)
+    monkeypatch.setattr("voice_node.playback.speaker._DRIVER_S", 0.5)
+    async with open_speaker() as (speaker, told):
+        speaker.play("item_1", tone(1000, RATE_HZ, 1500))
+        await until(lambda: len(told) == 1)
+        sound_card.freeze()
+        await drained(speaker)
+        assert speaker.problem == "speaker default: its driver does not answer"
+        speaker.play("item_2", tone(1000, RATE_HZ, 100))
+        await drained(speaker)
+        assert [is_speaking for is_speaking, _ in told] == [True, False] * 2
+        # the hanging thread ends with the freeze; whoever opens PortAudio next waits for it
+        sound_card.thaw()
+        await asyncio.to_thread(lambda: PortAudio.open().close())
 
 
 async def test_too_much_is_refused_and_said_once(sound_card: SoundCard, caplog: pytest.LogCaptureFixture) -> None:

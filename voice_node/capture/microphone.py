@@ -69,6 +69,7 @@ class Microphone:
         self._name = str(settings.device)
         self._is_told_open: bool | None = None
         self._wanted_since = 0.0
+        self._is_hung = False
         self._framer: Framer | None = None
         self._frames: deque[Frame] = deque()
         self._next_index = 0
@@ -179,12 +180,14 @@ class Microphone:
                 return None
 
     async def _in_driver(self, function: Callable[[], _Result]) -> _Result:
-        try:
-            async with asyncio.timeout(_DRIVER_S):
-                return await self._worker.call(function)
-        except TimeoutError:
-            # The thread that hangs there holds PortAudio: nothing can be opened in this process any more.
-            raise CaptureLost(f"microphone {self._name}: its driver does not answer") from None
+        # A thread that hangs there holds PortAudio: nothing can be opened or closed in this process any more.
+        if not self._is_hung:
+            try:
+                async with asyncio.timeout(_DRIVER_S):
+                    return await self._worker.call(function)
+            except TimeoutError:
+                self._is_hung = True
+        raise CaptureLost(f"microphone {self._name}: its driver does not answer")
 
     def _report(self, is_open: bool, detail: str) -> None:
         if self._is_told_open is is_open:

@@ -211,7 +211,7 @@ class Speaker(_Clockwork):
 
     async def _rest(self) -> None:
         deadline = time.monotonic() + _IDLE_S
-        while self._library is not None and not self._has_work.is_set():
+        while self._library is not None and not self._is_hung and not self._has_work.is_set():
             try:
                 async with asyncio.timeout(_IDLE_POLL_S):
                     await self._has_work.wait()
@@ -234,7 +234,7 @@ class Speaker(_Clockwork):
     async def _work(self) -> None:
         began = time.monotonic()
         await asyncio.sleep(_POLL_S)
-        if self._stream is None:
+        if self._stream is None or self._is_hung:
             self._discard(_bytes_of(time.monotonic() - began))
         elif self._is_gone():
             await self._complain("it went away")
@@ -259,7 +259,6 @@ class Speaker(_Clockwork):
         except TimeoutError:
             # The thread that hangs there holds PortAudio: only a new process can play again.
             self._is_hung = True
-            self._stream = self._library = None
             self.problem = f"speaker {self._wanted}: its driver does not answer"
             _log.error("%s", self.problem)
 
