@@ -44,7 +44,7 @@ class WorkerLost(Exception):
 
 
 class Recogniser:
-    """Listens for `grammar`; `await start()` loads the models in the background."""
+    """Listens for `grammar`; `start` loads the models in the background."""
 
     def __init__(self, grammar: Grammar, worker: Sequence[str] = WORKER, decode_s: float = DECODE_S) -> None:
         self._grammar = grammar
@@ -92,7 +92,7 @@ class Recogniser:
                     _LOGGER.warning("the recogniser took too long for %.1f s of sound: killed", len(pcm) / _BYTES_PER_S)
                     await self._end()
                     raise WorkerLost("the recogniser took too long") from None
-                except (OSError, ValueError, KeyError, EOFError) as error:
+                except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
                     _LOGGER.warning("the recogniser died; it is started again when it is needed")
                     await self._end()
                     raise WorkerLost("the recogniser died") from error
@@ -124,7 +124,7 @@ class Recogniser:
                 await _send(process, Kind.GRAMMAR, self._grammar.to_json().encode())
                 for problem in json.loads(await _receive(process, Kind.READY)):
                     _LOGGER.warning("%s", problem)
-        except (OSError, ValueError, EOFError, TimeoutError) as error:
+        except (OSError, ValueError, TypeError, EOFError, TimeoutError) as error:
             await self._end()
             if process.returncode == _MISSING:
                 self._is_missing = True

@@ -26,17 +26,17 @@ def main() -> int:
     os.dup2(2, 1)  # what C code prints must not fall between frames
     questions = sys.stdin.buffer
     try:
-        from voice_node.local.decoding import Recogniser
+        from voice_node.local.decoding import CommandDecoder
     except ModuleNotFoundError:
         return MISSING
     grammar = _read(questions)
     if grammar is None:
         return 0
-    recogniser = Recogniser(Grammar.from_json(grammar.decode()))
-    _write(answers, Kind.READY, recogniser.problems)
+    decoder = CommandDecoder(Grammar.from_json(grammar.decode()))
+    _write(answers, Kind.READY, decoder.problems)
     while (pcm := _read(questions)) is not None:
         signal.alarm(15 + 2 * len(pcm) // _BYTES_PER_S)
-        heard = recogniser.decode(pcm)
+        heard = decoder.decode(pcm)
         signal.alarm(0)
         _write(answers, Kind.HEARD, asdict(heard))
     return 0

@@ -1,0 +1,112 @@
+import asyncio
+from typing import Any
+
+from tests.fakes.schema import check_event
+from tests.local.client import needs_espeak
+from voice_node.local.conversation import Conversation
+from voice_node.local.dialogue import Answer, Call, CallAll, Say
+from voice_node.local.responding import Order, Response
+from voice_node.local.voice import Voice
+
+ORDER = Order("resp_1", False, ("audio",), (), None, 1.0, "espeak-ng", "inf")
+TEXT = Order("resp_1", False, ("text",), (), {"a": "b"}, 1.0, None, 100)
+BESIDE = Order("resp_1", True, ("text",), (), None, 1.0, None, "inf")
+MUTE = Voice("en", command="no-such-voice")
+
+
+class Sent(list[dict[str, Any]]):
+    """What a client would have got."""
+
+    async def send(self, event: dict[str, Any]) -> None:
+        check_event("server", event)
+        self.append(event)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [event["type"] for event in self]
+
+
+async def run(order: Order, answer: Answer, voice: Voice = MUTE) -> tuple[Sent, dict[str, Any], Conversation]:
+    sent, conversation = Sent(), Conversation()
+
+    async def decide() -> Answer:
+        return answer
+
+    done = await Response(order, conversation, voice, sent.send).run(decide)
+    check_event("server", done)
+    return sent, done["response"], conversation
+
+
+async def test_without_a_voice_there_is_a_transcript() -> None:
+    sent, response, _ = await run(ORDER, Say("Hello."))
+    assert "response.output_audio.delta" not in sent.kinds
+    assert response["output"][0]["content"] == [{"type": "output_audio", "transcript": "Hello."}]
+    assert (response["status"], response["usage"]["total_tokens"]) == ("completed", 0)
+
+
+async def test_text_is_answered_as_text_with_the_metadata() -> None:
+    sent, response, conversation = await run(TEXT, Say("Hello."))
+    assert not any("audio" in kind for kind in sent.kinds)
+    assert response["metadata"] == sent[0]["response"]["metadata"] == {"a": "b"}
+    assert conversation.last_id() == response["output"][0]["id"]
+
+
+async def test_calls_have_their_places() -> None:
+    sent, response, _ = await run(TEXT, CallAll((Call("a", {"x": 1}), Call("b", {}))))
+    assert [item["name"] for item in response["output"]] == ["a", "b"]
+    places = [event["output_index"] for event in sent if event["type"] == "response.output_item.done"]
+    assert places == [0, 1]
+
+
+async def test_beside_the_conversation_nothing_is_kept() -> None:
+    sent, response, conversation = await run(BESIDE, Say("Hello."))
+    assert conversation.last_id() is None
+    assert response["conversation_id"] is None
+    assert not any(kind.startswith("conversation") for kind in sent.kinds)
+
+
+async def test_it_is_cancelled_before_it_knows_what_to_say() -> None:
+    sent = Sent()
+    response = Response(TEXT, Conversation(), MUTE, sent.send)
+    is_deciding = asyncio.Event()
+
+    async def decide() -> Answer:
+        is_deciding.set()
+        await asyncio.Event().wait()
+        return Say("")
+
+    task = asyncio.create_task(response.run(decide))
+    await is_deciding.wait()
+    response.cancel()
+    response.cancel()
+    done = await task
+    assert done["response"]["status"] == "cancelled"
+    assert done["response"]["output"] == []
+    assert task.cancelling() == 0
+
+
+@needs_espeak
+async def test_it_is_cancelled_while_it_speaks() -> None:
+    sent = Sent()
+    response = Response(ORDER, Conversation(), Voice("en"), sent.send)
+
+    async def decide() -> Answer:
+        return Say("hello there. " * 100)
+
+    async def send(event: dict[str, Any]) -> None:
+        await sent.send(event)
+        if event["type"] == "response.output_audio.delta":
+            response.cancel()
+            await asyncio.sleep(0)
+
+    response._send = send
+    done = await asyncio.create_task(response.run(decide))
+    assert sent.kinds.count("response.output_audio.delta") == 1
+    assert sent.kinds[-5:] == [
+        "response.output_audio.done",
+        "response.output_audio_transcript.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "conversation.item.done",
+    ]
+    assert done["response"]["output"][0]["status"] == "incomplete"

@@ -1,0 +1,38 @@
+import json
+import subprocess
+import sys
+
+from voice_node.local.frames import HEADER, Kind, pack, unpack_header
+from voice_node.local.grammar import Grammar, SpokenSentence
+from voice_node.local.worker import MISSING
+
+GRAMMAR = Grammar((SpokenSentence("t", "what time is it", "what time is it"),), {})
+WORKER = [sys.executable, "-m", "voice_node.local.worker"]
+
+
+def answers(output: bytes) -> list[tuple[Kind, object]]:
+    found = []
+    while output:
+        length, kind = unpack_header(output[: HEADER.size])
+        found.append((kind, json.loads(output[HEADER.size : HEADER.size + length])))
+        output = output[HEADER.size + length :]
+    return found
+
+
+def test_it_answers_in_frames_and_ends_with_its_input() -> None:
+    questions = pack(Kind.GRAMMAR, GRAMMAR.to_json().encode()) + pack(Kind.SOUND, bytes(16000))
+    done = subprocess.run(WORKER, input=questions, capture_output=True, check=True, timeout=60)
+    ready, heard = answers(done.stdout)
+    assert ready == (Kind.READY, [])
+    assert heard[0] is Kind.HEARD
+    assert isinstance(heard[1], dict)
+    assert heard[1]["is_command"] is False
+
+
+def test_it_ends_when_nobody_asks() -> None:
+    assert subprocess.run(WORKER, input=b"", capture_output=True, check=True, timeout=60).stdout == b""
+
+
+def test_it_says_that_its_library_is_missing() -> None:
+    code = "import sys; sys.modules['pocketsphinx'] = None\nfrom voice_node.local.worker import main; sys.exit(main())"
+    assert subprocess.run([sys.executable, "-c", code], input=b"", check=False, timeout=60).returncode == MISSING
