@@ -2,8 +2,11 @@
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import TextIO
 
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
@@ -16,14 +19,13 @@ class Redaction(logging.Formatter):
 
     def __init__(self, template: str, secrets: Iterable[str]) -> None:
         super().__init__(template)
-        self._secrets = [secret for secret in secrets if secret]
+        # The longest first: a secret that begins with another one must not leave its rest.
+        words = sorted(filter(None, secrets), key=len, reverse=True)
+        self._secrets = re.compile("|".join(map(re.escape, words)) or "(?!)")
 
     def format(self, record: logging.LogRecord) -> str:
         """The line without secrets."""
-        line = super().format(record)
-        for secret in self._secrets:
-            line = line.replace(secret, "[secret]")
-        return line
+        return self._secrets.sub("[secret]", super().format(record))
 
 
 class JournalFormatter(Redaction):
@@ -35,13 +37,31 @@ class JournalFormatter(Redaction):
         return "\n".join(prefix + line for line in super().format(record).splitlines())
 
 
+class Lines(logging.StreamHandler[TextIO]):
+    """One line a record, on standard error."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
+        """Say where a call of the log is wrong; the standard way prints its arguments, secrets included."""
+        with suppress(OSError, ValueError):
+            self.stream.write(f"a line of {record.pathname}:{record.lineno} could not be logged\n")
+
+
 def set_up(level: str, room: str, secrets: Iterable[str] = ()) -> None:
     """Log to standard error at `level` (`debug` .. `error`); every line names the room."""
-    handler = logging.StreamHandler(sys.stderr)
-    if "JOURNAL_STREAM" in os.environ:
+    handler = Lines(sys.stderr)
+    if _is_journal(sys.stderr):
         handler.setFormatter(JournalFormatter(f"[{room}] %(message)s", secrets))
     else:
         handler.setFormatter(Redaction(f"%(asctime)s %(levelname)-7s [{room}] %(message)s", secrets))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """`$JOURNAL_STREAM` names the journal's stream; children inherit the variable, whatever they write to."""
+    try:
+        place = os.fstat(stream.fileno())
+    except OSError:
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{place.st_dev}:{place.st_ino}"

@@ -23,14 +23,13 @@ class StateFile:
             content = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return
-        except (OSError, ValueError) as error:
-            log.warning("%s cannot be read (%s): it is set aside", self._path, type(error).__name__)
-            self._set_aside()
+        except (OSError, ValueError, RecursionError) as error:
+            self._set_aside(type(error).__name__)
             return
         if isinstance(content, dict):
             self._content = content
         else:
-            self._set_aside()
+            self._set_aside("no JSON object")
 
     def flag(self, key: str) -> bool:
         """A remembered yes or no; no where nothing is remembered."""
@@ -52,14 +51,25 @@ class StateFile:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._path)
+            _sync(self._path.parent)
         except OSError as error:
             log.error("%s cannot be written: %s", self._path, error.strerror)  # noqa: TRY400 - no traceback for a full disk
 
-    def _set_aside(self) -> None:
+    def _set_aside(self, why: str) -> None:
+        log.warning("%s cannot be read (%s): it is set aside", self._path, why)
         try:
             self._path.replace(self._path.with_suffix(".bad"))
         except OSError:
             return
+
+
+def _sync(directory: Path) -> None:
+    """A new name is on disk only when its directory is."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def state_directory(room: str, environ: Mapping[str, str] = os.environ) -> Path:

@@ -13,7 +13,7 @@ class ServiceManager:
         usec = environ.get("WATCHDOG_USEC", "")
         meant_for = environ.get("WATCHDOG_PID", "")
         is_ours = not meant_for or meant_for == str(os.getpid())
-        self.watchdog_s: float | None = int(usec) / 1e6 if usec.isdecimal() and is_ours else None
+        self.watchdog_s: float | None = int(usec) / 1e6 if usec.isdecimal() and int(usec) and is_ours else None
         """Within so many seconds the next `WATCHDOG=1` must come; None: nobody watches."""
 
     def notify(self, message: str) -> None:

@@ -1,0 +1,170 @@
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from voice_node.runtime.logs import JournalFormatter, Redaction, set_up
+
+CANARY = "sk-canary-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """The root's handlers and all levels belong to the process."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    levels = {name: logging.getLogger(name).level for name in ("websockets", "asyncio")}
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
+
+
+@pytest.fixture
+def stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """What was written to standard error since the last look."""
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    return lambda: capsys.readouterr().err
+
+
+def line_of(formatter: logging.Formatter, level: int, message: str, *args: object) -> str:
+    return formatter.format(logging.LogRecord("name", level, "file", 1, message, args, None))
+
+
+def test_a_line_names_the_level_and_the_room(stderr: Callable[[], str]) -> None:
+    set_up("info", "kitchen")
+    logging.getLogger("voice_node.test").warning("the %s is %d", "answer", 42)
+    logging.getLogger("voice_node.test").debug("not this")
+    written = stderr()
+    assert written.endswith(" WARNING [kitchen] the answer is 42\n")
+    assert written.count("\n") == 1
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_the_level(stderr: Callable[[], str], level: str) -> None:
+    set_up(level, "kitchen")
+    for name in ("debug", "info", "warning", "error"):
+        getattr(logging.getLogger("voice_node.test"), name)("a line at %s", name)
+    names = ["debug", "info", "warning", "error"]
+    assert stderr().count("\n") == len(names) - names.index(level)
+
+
+def test_setting_up_again_replaces(stderr: Callable[[], str]) -> None:
+    set_up("info", "kitchen", ["old secret"])
+    set_up("info", "hall", [CANARY])
+    logging.getLogger("x").info("%s", CANARY)
+    written = stderr()
+    assert written.count("\n") == 1
+    assert "[hall]" in written
+    assert CANARY not in written
+
+
+def fail_twice() -> None:
+    try:
+        os.environ[CANARY]
+    except KeyError as error:
+        raise RuntimeError("outer") from error
+
+
+def test_no_secret_leaves_by_any_way(stderr: Callable[[], str]) -> None:
+    set_up("debug", "kitchen", [CANARY])
+    log = logging.getLogger("someone.else")
+    log.info(f"in the message: {CANARY}")  # noqa: G004 - as a careless library would
+    log.info("in an argument: %s", CANARY)
+    log.info("in a mapping: %r", {"Authorization": f"Bearer {CANARY}"})
+    log.info("in bytes: %s", CANARY.encode())
+    try:
+        int(f"in an exception: {CANARY}")
+    except ValueError:
+        log.exception("in a traceback")
+    try:
+        fail_twice()
+    except RuntimeError:
+        log.exception("in a chained traceback")
+    log.info("in the stack", stack_info=True)
+    written = stderr()
+    assert CANARY not in written
+    assert written.count("[secret]") >= 6
+    assert "Traceback" in written
+
+
+def test_a_line_that_cannot_be_written_tells_no_secret_and_stops_nothing(stderr: Callable[[], str]) -> None:
+    set_up("info", "kitchen", [CANARY])
+    log = logging.getLogger("careless")
+    log.info("two are wanted: %s %s", CANARY)
+    log.info("%d", CANARY)
+    log.info("after it")
+    written = stderr()
+    assert CANARY not in written
+    assert "test_logs.py" in written, "a bug in a call of the log is to be found"
+    assert written.endswith("after it\n")
+
+
+def test_secrets_that_hold_each_other_leave_nothing(stderr: Callable[[], str]) -> None:
+    set_up("info", "kitchen", ["short", "short-and-long", "", "secret"])
+    logging.getLogger("x").info("short-and-long, short, secret.")
+    assert stderr().endswith("[kitchen] [secret], [secret], [secret].\n")
+
+
+def test_secrets_are_words_and_no_patterns() -> None:
+    formatter = Redaction("%(message)s", ["a.c*", "(("])
+    assert line_of(formatter, logging.INFO, "a.c* abc ((") == "[secret] abc [secret]"
+
+
+@pytest.mark.parametrize(
+    ("level", "priority"),
+    [
+        (logging.DEBUG, 7),
+        (logging.INFO, 6),
+        (logging.WARNING, 4),
+        (logging.ERROR, 3),
+        (logging.CRITICAL, 2),
+        (25, 6),
+    ],
+)
+def test_the_journal_gets_priorities(level: int, priority: int) -> None:
+    formatter = JournalFormatter("[kitchen] %(message)s", [])
+    assert line_of(formatter, level, "hello") == f"<{priority}>[kitchen] hello"
+
+
+def test_every_line_of_a_message_has_its_priority() -> None:
+    formatter = JournalFormatter("[kitchen] %(message)s", [CANARY])
+    assert line_of(formatter, logging.ERROR, "one\n<0>two %s", CANARY) == "<3>[kitchen] one\n<3><0>two [secret]"
+
+
+@pytest.mark.parametrize("library", ["websockets", "websockets.client", "asyncio"])
+def test_chatty_libraries_never_speak_below_info(library: str) -> None:
+    set_up("debug", "kitchen")
+    assert not logging.getLogger(library).isEnabledFor(logging.DEBUG)
+    assert logging.getLogger(library).isEnabledFor(logging.INFO)
+    assert logging.getLogger("voice_node.x").isEnabledFor(logging.DEBUG)
+    set_up("error", "kitchen")
+    assert not logging.getLogger(library).isEnabledFor(logging.WARNING)
+
+
+SCRIPT = """
+import logging, os, sys
+from voice_node.runtime.logs import set_up
+if sys.argv[1] == "ours":
+    place = os.fstat(2)
+    os.environ["JOURNAL_STREAM"] = f"{place.st_dev}:{place.st_ino}"
+set_up("info", "kitchen")
+logging.getLogger("x").warning("hello")
+"""
+
+
+@pytest.mark.parametrize(
+    ("whose", "expected"), [("ours", "<4>[kitchen] hello\n"), ("another's", " WARNING [kitchen] ")]
+)
+def test_the_journal_is_known_by_its_stream(whose: str, expected: str) -> None:
+    """A desktop's terminals inherit `JOURNAL_STREAM`, although what they write does not go to the journal."""
+    environ = os.environ | {"JOURNAL_STREAM": "1:1"}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, whose], env=environ, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert expected in done.stderr
+    assert done.stderr.startswith("<") is (whose == "ours")

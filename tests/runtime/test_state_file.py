@@ -1,0 +1,168 @@
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from voice_node.runtime.state_file import StateFile, state_directory
+
+
+def loaded(directory: Path) -> StateFile:
+    state = StateFile(directory)
+    state.load()
+    return state
+
+
+def test_what_was_saved_is_there_after_a_restart(tmp_path: Path) -> None:
+    state = loaded(tmp_path / "made" / "here")
+    assert not state.flag("is_muted")
+    assert state.number("volume", 70) == 70
+    state.save({"is_muted": True})
+    state.save({"volume": 30})
+    again = loaded(tmp_path / "made" / "here")
+    assert again.flag("is_muted")
+    assert again.number("volume", 70) == 30
+
+
+def test_what_was_saved_counts_at_once(tmp_path: Path) -> None:
+    state = loaded(tmp_path)
+    state.save({"is_muted": True})
+    assert state.flag("is_muted")
+    state.save({"is_muted": False})
+    assert not state.flag("is_muted")
+
+
+@pytest.mark.parametrize("value", ["yes", 1, None, [], "true"])
+def test_only_yes_is_yes(tmp_path: Path, value: object) -> None:
+    (tmp_path / "state.json").write_text(json.dumps({"is_muted": value}))
+    assert not loaded(tmp_path).flag("is_muted")
+
+
+@pytest.mark.parametrize("value", ["30", 30.5, None, True])
+def test_only_whole_numbers_are_numbers(tmp_path: Path, value: object) -> None:
+    (tmp_path / "state.json").write_text(json.dumps({"volume": value}))
+    assert loaded(tmp_path).number("volume", 70) == 70
+
+
+CORRUPT = {
+    "empty": b"",
+    "cut": b'{"is_muted": tr',
+    "zeros": bytes(64),
+    "not UTF-8": b'{"is_muted": "\xff"}',
+    "a list": b"[]",
+    "a number": b"5",
+    "nested too deeply": b"[" * 100_000,
+    "a number of 5,000 digits": b'{"volume": ' + b"9" * 5000 + b"}",
+}
+
+
+@pytest.mark.parametrize("content", CORRUPT.values(), ids=CORRUPT.keys())
+def test_a_corrupt_file_is_set_aside(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "state.json").write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        state = loaded(tmp_path)
+    assert not state.flag("is_muted")
+    assert (tmp_path / "state.bad").read_bytes() == content
+    assert "set aside" in caplog.text
+    state.save({"is_muted": True})
+    assert loaded(tmp_path).flag("is_muted")
+
+
+def test_a_directory_in_the_file_s_place(tmp_path: Path) -> None:
+    (tmp_path / "state.json").mkdir()
+    state = loaded(tmp_path)
+    state.save({"is_muted": True})
+    assert loaded(tmp_path).flag("is_muted")
+
+
+def test_a_disk_that_cannot_be_written_is_logged_and_not_fatal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("no directory")
+    state = loaded(tmp_path / "file" / "room")
+    with caplog.at_level(logging.ERROR):
+        state.save({"is_muted": True})
+    assert "cannot be written" in caplog.text
+    assert state.flag("is_muted"), "it holds at least until the process ends"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write into every directory")
+def test_a_read_only_directory(tmp_path: Path) -> None:
+    loaded(tmp_path).save({"is_muted": True})
+    tmp_path.chmod(0o500)
+    state = loaded(tmp_path)
+    state.save({"is_muted": False})
+    tmp_path.chmod(0o700)
+    assert loaded(tmp_path).flag("is_muted"), "the old content stays whole"
+
+
+def test_a_file_system_that_takes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    state = loaded(Path("/proc/voice-node-test"))
+    with caplog.at_level(logging.ERROR):
+        state.save({"is_muted": True})
+    assert "cannot be written" in caplog.text
+
+
+def test_the_content_and_the_name_are_on_disk_before_save_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut cannot be staged here; that the kernel was asked for both can be seen."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def spy(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    StateFile(tmp_path).save({"is_muted": True})
+    assert synced == ["state.new", tmp_path.name]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from voice_node.runtime.state_file import StateFile
+state = StateFile(Path(sys.argv[1]))
+number = 0
+while True:
+    number += 1
+    state.save({"number": number, "twin": number, "ballast": "x" * 200_000})
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.003, 0.011, 0.02])
+def test_a_process_that_is_killed_while_it_writes_leaves_the_old_or_the_new(tmp_path: Path, delay_s: float) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    with writer:
+        saved = int(writer.stdout.readline())
+        time.sleep(delay_s)  # anywhere within a write; which one does not matter
+        writer.send_signal(signal.SIGKILL)
+        saved = max([saved, *(int(line) for line in writer.stdout if line.endswith("\n"))])
+    state = loaded(tmp_path)
+    assert state.number("number", 0) in (saved, saved + 1)
+    assert state.number("twin", 0) == state.number("number", 0)
+    state.save({"number": 0})
+    assert loaded(tmp_path).number("number", -1) == 0, "what the killed one left is in nobody's way"
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/voice-node/kitchen"}, "/var/lib/voice-node/kitchen"),
+        ({"STATE_DIRECTORY": "/var/lib/one:/var/lib/two"}, "/var/lib/one"),
+        ({"XDG_STATE_HOME": "/home/pi/state"}, "/home/pi/state/voice-node/kitchen"),
+        ({"HOME": "/home/pi"}, "/home/pi/.local/state/voice-node/kitchen"),
+        ({"HOME": "/home/pi", "STATE_DIRECTORY": ""}, "/home/pi/.local/state/voice-node/kitchen"),
+        ({}, "/var/lib/.local/state/voice-node/kitchen"),
+    ],
+)
+def test_where_the_state_is(environ: dict[str, str], expected: str) -> None:
+    assert state_directory("kitchen", environ) == Path(expected)
