@@ -107,6 +107,18 @@ async def test_a_consumer_that_was_late_catches_up_so_that_the_clock_does_not_dr
     assert max(waits) < 0.02
 
 
+async def test_a_consumer_that_let_the_recording_wait_is_not_hurried_afterwards(tmp_path: Path) -> None:
+    file = WavFile([write_wav(tmp_path / "a.wav", tone(1000, 48000, 1000))], 20, silence_after_ms=0)
+    await file.start()
+    await anext(file)
+    await asyncio.sleep(1.3)
+    began = time.monotonic()
+    for _ in range(6):
+        await anext(file)
+
+    assert time.monotonic() - began >= 0.09
+
+
 async def test_fast_reading_gives_the_loop_turns(tmp_path: Path) -> None:
     turns = 0
 

@@ -96,9 +96,9 @@ async def test_stop_is_silence_at_once_and_the_truth_about_what_was_heard(
     sound_card: SoundCard, tmp_path: Path
 ) -> None:
     reply = noise(RATE_HZ, 3000)
-    async with open_speaker() as (speaker, told), recorded(sound_card, tmp_path / "room.raw") as room:
+    async with open_speaker() as (speaker, _told), recorded(sound_card, tmp_path / "room.raw") as room:
         speaker.play("item_1", reply)
-        await until(lambda: len(told) == 1)
+        await until(lambda: speaker._queue.played_ms("item_1") > 0)
         await asyncio.sleep(0.4)
         played = speaker.stop()
         await drained(speaker, deadline_s=2)
@@ -163,7 +163,7 @@ async def test_without_its_device_a_reply_ends_at_its_pace_and_the_next_one_trie
 async def test_a_device_that_vanishes_under_a_reply_ends_nothing(sound_card: SoundCard) -> None:
     async with open_speaker() as (speaker, told):
         speaker.play("item_1", tone(1000, RATE_HZ, 1500))
-        await until(lambda: len(told) == 1)
+        await until(lambda: speaker._queue.played_ms("item_1") > 0)
         sound_card.kill()
         await drained(speaker)
         assert speaker.problem == "speaker default: it went away"
@@ -183,7 +183,7 @@ async def test_a_driver_that_hangs_is_left_alone_and_turns_still_end(
     monkeypatch.setattr("voice_node.playback.speaker._DRIVER_S", 0.5)
     async with open_speaker() as (speaker, told):
         speaker.play("item_1", tone(1000, RATE_HZ, 1500))
-        await until(lambda: len(told) == 1)
+        await until(lambda: speaker._queue.played_ms("item_1") > 0)
         sound_card.freeze()
         await drained(speaker)
         assert speaker.problem == "speaker default: its driver does not answer"
@@ -204,9 +204,9 @@ async def test_too_much_is_refused_and_said_once(sound_card: SoundCard, caplog: 
 
 
 async def test_close_under_a_reply_is_silence(sound_card: SoundCard) -> None:
-    async with open_speaker() as (speaker, told):
+    async with open_speaker() as (speaker, _told):
         speaker.play("item_1", tone(1000, RATE_HZ, 60_000))
-        await until(lambda: len(told) == 1)
+        await until(lambda: speaker._queue.played_ms("item_1") > 0)
         await speaker.close()
         assert sound_card.players() == 0
         await drained(speaker, deadline_s=1)

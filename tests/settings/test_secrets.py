@@ -35,15 +35,15 @@ def test_credentials_come_before_the_environment(tmp_path: Path) -> None:
     assert told(read_secrets(environ)) == ("from-file", " pässword with blanks ")
 
 
-def test_an_empty_credential_is_none(tmp_path: Path) -> None:
-    (tmp_path / "openai_api_key").write_bytes(b"")
+@pytest.mark.parametrize("content", [b"", b"\n", b" \r\n"])
+def test_an_empty_credential_is_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "openai_api_key").write_bytes(content)
     assert told(read_secrets({"CREDENTIALS_DIRECTORY": str(tmp_path)})) == (None, None)
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b" \n", "is empty"),
         (b"sk-canary\nsk-canary\n", "has more than one line"),
         (b"sk-canary\rsk-canary", "has more than one line"),
         (b"sk-canary\xff", "is not UTF-8 text"),

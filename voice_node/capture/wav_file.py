@@ -13,6 +13,8 @@ from voice_node.model.errors import ConfigError
 
 _PIECE_MS = 200
 _TURN_EVERY_FRAMES = 10
+_LATE_S = 1.0
+"""A microphone's ring would hold so much."""
 
 
 class WavFile:
@@ -104,6 +106,8 @@ class WavFile:
                 return
             due_at = self._began_at + (self._given + 1) * self._frame_ms / 1000
             if (wait_s := due_at - time.monotonic()) <= 0:
+                if wait_s < -_LATE_S:  # the consumer let the recording wait: what follows is not hurried
+                    self._began_at, self._given = time.monotonic(), 0
                 return
             await asyncio.sleep(wait_s)
 

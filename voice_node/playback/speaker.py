@@ -5,7 +5,7 @@ The rules:
 1. The device is opened on the first sound and closed after 30 s without any, so that other programs get it too and
    nothing hisses; a reply that follows soon needs no opening.
 2. The node is speaking while something is queued, and until `tail_ms` after the last sample left the device. Its start
-   is told with the first sample, its end when the tail is over. A tail covers what rings on in the room: a microphone
+   is told with the first piece, its end when the tail is over. A tail covers what rings on in the room: a microphone
    that opens earlier hears the reply's end as speech.
 3. A missing or vanishing device ends nothing: `problem` says why, what is queued is dropped at the pace at which it
    would have sounded, so that turns end as ever, and the next reply tries again.
@@ -16,6 +16,7 @@ The rules:
 import asyncio
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from threading import Lock
 from typing import Protocol
@@ -73,7 +74,7 @@ class Player(Protocol):
         """Return when nobody is speaking any more, tail included."""
 
 
-class _Clockwork:
+class _Clockwork(ABC):
     """What both players share: the queue, when it is silent, and who is told."""
 
     def __init__(self, tell: Callable[[PlaybackChanged], None], tail_ms: int, volume: int) -> None:
@@ -84,12 +85,12 @@ class _Clockwork:
         self._lock = Lock()
         self._audible_until = 0.0
         """When the last sample that was handed out has left the device, on the monotonic clock."""
-        self._sounded = 0
-        """How many blocks with sound were handed out."""
         self._has_work = asyncio.Event()
         self._is_silent = asyncio.Event()
         self._is_silent.set()
         self._is_full_told = False
+        self._is_told = False
+        """The start of what is playing was told."""
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -117,6 +118,9 @@ class _Clockwork:
         if not is_taken and not self._is_full_told:
             _log.warning("the playback queue is full: the rest of item %s is dropped", item_id)
         self._is_full_told = not is_taken
+        if not self._is_told:
+            self._is_told = True
+            self._tell(PlaybackChanged(is_speaking=True))
         self._is_silent.clear()
         self._has_work.set()
 
@@ -140,34 +144,28 @@ class _Clockwork:
             await self._rest()
             self._has_work.clear()
             await self._get_ready()
-            sounded_before, is_told = self._sounded, False
             while self.is_speaking:
                 await self._work()
-                if not is_told and self._sounded != sounded_before:
-                    is_told = True
-                    self._tell(PlaybackChanged(True))
-            if is_told:
-                self._tell(PlaybackChanged(False))
-            if not self.is_speaking:
-                self._is_silent.set()
+            self._is_told = False
+            self._tell(PlaybackChanged(is_speaking=False))
+            self._is_silent.set()
 
     def _discard(self, n_bytes: int) -> None:
         with self._lock:
             if not self._queue.is_empty:
                 self._queue.pull(n_bytes)
-                self._sounded += 1
                 self._audible_until = time.monotonic()
 
     async def _rest(self) -> None:
         """Wait until there is something to play."""
         await self._has_work.wait()
 
-    async def _get_ready(self) -> None:
+    async def _get_ready(self) -> None:  # noqa: B027 - not every player has to
         """There is something to play."""
 
+    @abstractmethod
     async def _work(self) -> None:
         """Let a little time pass while something is queued or sounding."""
-        raise NotImplementedError
 
 
 class NullSpeaker(_Clockwork):
@@ -291,7 +289,6 @@ class Speaker(_Clockwork):
         with self._lock:
             pcm, is_sound = self._renderer.render(count, rate_hz, self._channels)
             if is_sound:
-                self._sounded += 1
                 self._audible_until = now + count / rate_hz + self._latency_s
         return pcm
 

@@ -131,7 +131,7 @@ def _credential(name: str, environ: Mapping[str, str]) -> str | None:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "the path is not valid"
         raise ConfigError(f"{path}: cannot be read: {reason}") from None
-    if not content:  # the unit's way to say that there is none
+    if not content.strip():  # the unit's way to say that there is none
         return None
     if len(content) > LARGEST_BYTES:
         raise ConfigError(f"{path}: is larger than {LARGEST_BYTES} bytes: it must hold the secret alone")
