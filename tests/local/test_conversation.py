@@ -72,6 +72,7 @@ def test_only_what_was_spoken_is_truncated() -> None:
         {"type": "message", "role": "assistant", "content": [{"type": "output_audio", "audio": ""}]},
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x" * 70_000}]},
         {"type": "message", "role": "user", "content": [{"type": "input_text"}] * 40},
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x" * 60_000}] * 2},
         {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": ""}] * 2},
         {"type": "message", "role": "user", "content": [], "id": "x" * 200},
         {"type": "message", "role": "user", "content": [], "id": "root"},

@@ -271,6 +271,7 @@ HOSTILE = [
     '{"type": "response.create", "response": 5}',
     '{"type": "response.cancel", "response_id": "resp_x", "event_id": 5}',
     b"\x00\xff",
+    json.dumps({"type": "session.update", "session": {"type": "realtime", "instructions": "x" * 2_000_000}}),
     json.dumps({"type": "session.update", "session": {"type": "realtime", "tools": [{}] * 30_000}}),
 ]
 

@@ -2,9 +2,8 @@ import json
 import subprocess
 import sys
 
-from voice_node.local.frames import HEADER, Kind, pack, unpack_header
+from voice_node.local.frames import HEADER, MISSING, Kind, pack, unpack_header
 from voice_node.local.grammar import Grammar, SpokenSentence
-from voice_node.local.worker import MISSING
 
 GRAMMAR = Grammar((SpokenSentence("t", "what time is it", "what time is it"),), {})
 WORKER = [sys.executable, "-m", "voice_node.local.worker"]

@@ -196,6 +196,9 @@ def _message(raw: dict[str, Any], base: dict[str, Any], place: str) -> Item:
             kept.append({"type": kind, "transcript": None})
         else:
             kept.append({"type": "output_text" if kind == "text" else kind, "text": _text(part, "text", where)})
+    if sum(len(part.get("text", "")) for part in kept) > _LONGEST_TEXT:
+        where = f"{place}.content"
+        raise Refused("string_above_max_length", f"'{where}' is longer than {_LONGEST_TEXT} characters.", where)
     if role == "user":
         item.words = " ".join(part["text"] for part in kept if "text" in part)
     return item

@@ -31,7 +31,8 @@ _SCORE_SHIFT = 1024
 """pocketsphinx gives path scores divided by this, as logarithms (senone scores are kept shifted by 10 bits)."""
 _GAIN_WEIGHT, _DISTANCE_WEIGHT, _BIAS = 3.8, 21.6, 20.7
 """Logistic regression over 124 commands and 179 other sentences by 14 espeak-ng voices, and 146 pieces of real speech
-in noise, moved by 0.3 towards acceptance: 90 % of the commands stay, 2 % of the rest gets through."""
+in noise, moved by 0.3 towards acceptance. On other sentences, voices and another grammar: of 132 commands 86 % right,
+6 % heard as another command, 8 % refused; of 156 other sentences 2 % obeyed; of 52 real utterances none."""
 _GRANTED_CHANGES = 3
 _NOISE_BELOW_SPEECH = 10 ** (-25 / 20)
 

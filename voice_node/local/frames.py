@@ -5,6 +5,8 @@ from enum import IntEnum
 
 HEADER = struct.Struct(">IB")
 LONGEST = 16 * 1024 * 1024
+MISSING = 69
+"""The worker's exit code where pocketsphinx is not installed."""
 
 
 class Kind(IntEnum):

@@ -27,6 +27,8 @@ _MOST_OUT_OF_BAND = 4
 _MOST_UNHEARD = 4
 _MOST_STRUCTURE = 20_000
 """Commas and brackets in one event: sound has none, everything else has fewer."""
+_LONGEST_PLAIN = 1024 * 1024
+"""Characters of an event without sound."""
 _LONGEST_EVENT_ID = 512
 
 Handler = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
@@ -69,14 +71,16 @@ class Peer:
         try:
             event = _parse(frame)
             event_id = _event_id(event)
-            await self._handler(event)(event)
+            await self._handler(event, len(frame))(event)
         except Refused as refused:
             await self._send(wire.error(refused, event_id))
 
-    def _handler(self, event: dict[str, Any]) -> Handler:
+    def _handler(self, event: dict[str, Any], length: int) -> Handler:
         kind = event.get("type")
         if not isinstance(kind, str):
             raise Refused("missing_required_parameter", "Missing required parameter: 'type'.", "type")
+        if length > _LONGEST_PLAIN and kind not in ("input_audio_buffer.append", "conversation.item.create"):
+            raise Refused("invalid_event", "An event without sound may have 1 MiB.")
         if kind not in self._handlers:
             raise Refused("invalid_value", f"Invalid value for 'type': {kind[:64]!r} is not supported.", "type")
         return self._handlers[kind]

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voice_node.local.frames import HEADER, Kind, pack, unpack_header
+from voice_node.local.frames import HEADER, MISSING, Kind, pack, unpack_header
 from voice_node.local.grammar import Grammar
 
 _LOGGER = logging.getLogger(__name__)
@@ -22,7 +22,6 @@ _LOGGER = logging.getLogger(__name__)
 RATE_HZ = 16000
 LOAD_S = 60.0
 DECODE_S = 5.0
-_MISSING = 69
 _MOST_WAITING = 8
 _BYTES_PER_S = 2 * RATE_HZ
 
@@ -126,7 +125,7 @@ class Recogniser:
                     _LOGGER.warning("%s", problem)
         except (OSError, ValueError, TypeError, EOFError, TimeoutError) as error:
             await self._end()
-            if process.returncode == _MISSING:
+            if process.returncode == MISSING:
                 self._is_missing = True
                 _LOGGER.warning(
                     "speech is not understood without pocketsphinx; get it by: pip install 'voice-node[local]'"

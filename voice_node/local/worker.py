@@ -11,11 +11,9 @@ import sys
 from dataclasses import asdict
 from typing import BinaryIO
 
-from voice_node.local.frames import HEADER, Kind, pack, unpack_header
+from voice_node.local.frames import HEADER, MISSING, Kind, pack, unpack_header
 from voice_node.local.grammar import Grammar
 
-MISSING = 69
-"""Exit code: pocketsphinx is not installed."""
 _BYTES_PER_S = 32000
 
 
