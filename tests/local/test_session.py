@@ -45,7 +45,10 @@ def test_what_clients_send_is_taken() -> None:
         max_output_tokens=1024,
         truncation={"type": "retention_ratio", "retention_ratio": 0.8},
         tracing=None,
-        audio={"input": {"turn_detection": None}, "output": {"voice": "marin", "format": {"type": "audio/pcm"}}},
+        audio={
+            "input": {"turn_detection": None, "format": {"type": "audio/pcma"}},
+            "output": {"voice": "marin", "format": {"type": "audio/pcm"}},
+        },
     )
 
 
@@ -58,7 +61,11 @@ def test_what_clients_send_is_taken() -> None:
         ({"output_modalities": ["audio", "text"]}, "invalid_value", "session.output_modalities"),
         ({"audio": {"output": {"speed": 5}}}, "invalid_value", "session.audio.output.speed"),
         ({"audio": {"output": {"speed": True}}}, "invalid_type", "session.audio.output.speed"),
-        ({"audio": {"input": {"format": {"type": "audio/pcmu"}}}}, "invalid_value", "session.audio.input.format.type"),
+        (
+            {"audio": {"output": {"format": {"type": "audio/pcmu"}}}},
+            "invalid_value",
+            "session.audio.output.format.type",
+        ),
         ({"audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}}, "invalid_value", None),
         ({"audio": {"input": {"turn_detection": {"type": "semantic_vad"}}}}, "invalid_value", None),
         ({"tools": [{"type": "mcp"}]}, "invalid_value", "session.tools[0].type"),

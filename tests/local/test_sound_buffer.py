@@ -45,3 +45,11 @@ def test_what_is_no_sound_is_refused(audio: object) -> None:
     with pytest.raises(Refused):
         buffer.append(audio)
     assert buffer.duration_ms == 0
+
+
+@pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])
+def test_g711_is_taken_at_8_khz(kind: str) -> None:
+    buffer = SoundBuffer(kind)
+    buffer.append(base64.b64encode(b"\xd5" * 801).decode())
+    assert buffer.duration_ms == 100.125
+    assert len(buffer.take()) == pytest.approx(3204, abs=8)

@@ -46,7 +46,7 @@ class Decoding:
 
 
 class CommandDecoder:
-    """Models in memory: about 85 MB, 140 MB once something was refused."""
+    """Models in memory: a process of about 80 MB, 190 MB once something was refused."""
 
     def __init__(self, grammar: Grammar) -> None:
         # bestpath, on by default, can loop for ever in hyp() with a grammar (5.0.4, 5.1.1)

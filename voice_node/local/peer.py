@@ -21,7 +21,7 @@ from voice_node.local.recogniser import WorkerLost
 from voice_node.local.refusal import Refused
 from voice_node.local.responding import Order, Response, Send
 from voice_node.local.session import SessionType, check_response, default_session, updated
-from voice_node.local.sound_buffer import HEARD_HZ, SoundBuffer
+from voice_node.local.sound_buffer import HEARD_HZ, PCM, SoundBuffer
 
 _MOST_OUT_OF_BAND = 4
 _MOST_UNHEARD = 4
@@ -87,6 +87,9 @@ class Peer:
 
     async def _update_session(self, event: dict[str, Any]) -> None:
         self._session = updated(self._session, event.get("session"))
+        kind = self._session["audio"]["input"]["format"].get("type", PCM)
+        if kind != self._sound.kind:
+            self._sound = SoundBuffer(kind)  # what was appended in the other format is forgotten
         await self._send(wire.session_updated(self._session))
 
     async def _append(self, event: dict[str, Any]) -> None:
@@ -215,7 +218,7 @@ class Peer:
         if len(self._unheard) >= _MOST_UNHEARD:
             raise Refused("too_much_sound", f"{_MOST_UNHEARD} items are still being listened to: wait for them.")
         audio, item.sound = item.sound, None
-        sound = SoundBuffer()
+        sound = SoundBuffer(self._sound.kind)
         sound.append(audio, "item.content")
         return sound.take()
 

@@ -1,7 +1,7 @@
 """The embedded Realtime server: OpenAI's GA dialect on a WebSocket, with no key, no account and no internet.
 
 It understands the sentences of the tools alone, calls them, and speaks what came of it. Differences from OpenAI's are
-few: `turn_detection` is null (the client commits), sound is PCM at 24 kHz, and retrieved items come without sound.
+few: `turn_detection` is null (the client commits), its voice is PCM at 24 kHz, and retrieved items come without sound.
 """
 
 import asyncio

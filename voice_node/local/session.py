@@ -154,10 +154,15 @@ def _any(_value: Any, _place: str) -> None:
     """What this server has no use for, and echoes."""
 
 
-def _sound_format(value: Any, place: str) -> None:
+def _heard_format(value: Any, place: str) -> None:
     kind = value.get("type") if isinstance(value, dict) else None
     if kind in ("audio/pcmu", "audio/pcma"):
-        raise Refused("invalid_value", f"This server takes only audio/pcm at 24000 Hz for '{place}'.", f"{place}.type")
+        _object({"type": _any})(value, place)
+    else:
+        _spoken_format(value, place)
+
+
+def _spoken_format(value: Any, place: str) -> None:
     _object({"type": _one_of("audio/pcm"), "rate": _or_null(_one_of(24000))})(value, place)
 
 
@@ -238,7 +243,7 @@ _transcription = _object(
 )
 _input = _object(
     {
-        "format": _sound_format,
+        "format": _heard_format,
         "transcription": _or_null(_transcription),
         "noise_reduction": _or_null(
             _object({"type": _one_of("near_field", "far_field"), "strength": _or_null(_number(0, 100))})
@@ -246,7 +251,7 @@ _input = _object(
         "turn_detection": _or_null(_turn_detection),
     }
 )
-_output = _object({"format": _sound_format, "voice": _or_null(_voice), "speed": _number(0.25, 1.5)})
+_output = _object({"format": _spoken_format, "voice": _or_null(_voice), "speed": _number(0.25, 1.5)})
 _include = _or_null(_list_of(_one_of("item.input_audio_transcription.logprobs"), 1))
 _READ_ONLY: dict[str, Check] = {"type": _any, "model": _any}
 
@@ -273,7 +278,7 @@ _RESPONSE: dict[str, Check] = {
     "input": _list_of(_any, 200),
     "instructions": _or_null(_text(65536)),
     "output_modalities": _modalities,
-    "audio": _object({"output": _object({"format": _sound_format, "voice": _or_null(_voice)})}),
+    "audio": _object({"output": _object({"format": _spoken_format, "voice": _or_null(_voice)})}),
     "tools": _tools,
     "tool_choice": _tool_choice,
     "parallel_tool_calls": _or_null(_boolean),

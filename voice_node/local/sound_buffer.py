@@ -7,42 +7,45 @@ import base64
 import binascii
 
 from voice_node.audio.resample import Resampler
+from voice_node.local import g711
 from voice_node.local.refusal import Refused
 
-RATE_HZ = 24000
+PCM = "audio/pcm"
 HEARD_HZ = 16000
 LONGEST_S = 120
 _MOST_EVENT_BYTES = 15 * 1024 * 1024
 _LEAST_MS = 100
-_BYTES_PER_MS = 2 * RATE_HZ / 1000
 
 
 class SoundBuffer:
-    """PCM s16le mono, 24 kHz in, 16 kHz out."""
+    """Takes `audio/pcm` (s16le at 24 kHz), `audio/pcmu` or `audio/pcma` (G.711 at 8 kHz); gives s16le at 16 kHz."""
 
-    def __init__(self) -> None:
-        self._heard = bytearray()
-        self._resampler = Resampler(RATE_HZ, HEARD_HZ)
-        self._bytes = 0
+    def __init__(self, kind: str = PCM) -> None:
+        self.kind = kind
+        self._rate_hz = 24000 if kind == PCM else g711.RATE_HZ
+        self._bytes_per_ms = self._rate_hz / (500 if kind == PCM else 1000)
+        self.clear()
 
     @property
     def duration_ms(self) -> float:
         """What is held."""
-        return self._bytes / _BYTES_PER_MS
+        return self._bytes / self._bytes_per_ms
 
     def append(self, audio: object, param: str = "audio") -> None:
-        """Base64 of PCM at 24 kHz. Raises Refused."""
-        pcm = _decode(audio, param)
-        if self.duration_ms + len(pcm) / _BYTES_PER_MS > LONGEST_S * 1000:
+        """Base64 of sound. Raises Refused."""
+        sound = _decode(audio, param)
+        if self.kind == PCM and len(sound) % 2:
+            raise Refused("invalid_value", f"Invalid '{param}': 16-bit samples come in pairs of bytes.", param)
+        if self.duration_ms + len(sound) / self._bytes_per_ms > LONGEST_S * 1000:
             message = f"The input audio buffer holds at most {LONGEST_S} s: commit or clear it."
             raise Refused("input_audio_buffer_full", message, param)
-        self._bytes += len(pcm)
-        self._heard += self._resampler.process(pcm)
+        self._bytes += len(sound)
+        self._heard += self._resampler.process(sound if self.kind == PCM else g711.decode(sound, self.kind))
 
     def clear(self) -> None:
         """Forget what is held."""
         self._heard = bytearray()
-        self._resampler = Resampler(RATE_HZ, HEARD_HZ)
+        self._resampler = Resampler(self._rate_hz, HEARD_HZ)
         self._bytes = 0
 
     def take(self) -> bytes:
@@ -65,9 +68,6 @@ def _decode(audio: object, param: str) -> bytes:
     if len(audio) * 3 // 4 > _MOST_EVENT_BYTES:
         raise Refused("string_above_max_length", f"'{param}' holds more than 15 MiB of sound.", param)
     try:
-        pcm = base64.b64decode(audio, validate=True)
+        return base64.b64decode(audio, validate=True)
     except (binascii.Error, ValueError):
         raise Refused("invalid_value", f"Invalid '{param}': expected base64.", param) from None
-    if len(pcm) % 2:
-        raise Refused("invalid_value", f"Invalid '{param}': 16-bit samples come in pairs of bytes.", param)
-    return pcm
