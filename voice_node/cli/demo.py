@@ -21,6 +21,7 @@ from voice_node.mqtt.message import Incoming
 from voice_node.mqtt.observer import Observer
 from voice_node.mqtt.topics import Topics
 from voice_node.runtime.logs import set_up
+from voice_node.runtime.portaudio import DeviceMissing, PortAudio
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.settings.load import LoadedRoom, load_room
 from voice_node.settings.schema import MqttSettings
@@ -65,7 +66,7 @@ async def _demo(wishes: Wishes) -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="voice-node-demo-")))
         os.environ["STATE_DIRECTORY"] = str(folder / "state")  # a mute in the demo is no mute tomorrow
         mqtt, where = await _broker(wishes, room.settings.mqtt, folder, stack)
-        room = replace(room, settings=room.settings.model_copy(update={"mqtt": mqtt}))
+        room = _adapted(room, mqtt, console)
         topics = Topics(mqtt.base, room.settings.room, mqtt.discovery_prefix)
         view = DemoView(console, topics)
         observer = _observer(mqtt, secrets, topics, view)
@@ -77,6 +78,20 @@ async def _demo(wishes: Wishes) -> int:
         answered = view.summary()
     is_whole = answered >= 2 or wishes.room is not None or wishes.is_mic
     return 0 if is_whole else 1
+
+
+def _adapted(room: LoadedRoom, mqtt: MqttSettings, console: Console) -> LoadedRoom:
+    """The room with the demo's broker, and without a speaker where this machine has none."""
+    changes: dict[str, object] = {"mqtt": mqtt}
+    playback = room.settings.playback
+    if playback.device != "none":
+        with PortAudio.open() as library:
+            try:
+                library.find(playback.device, "output")
+            except DeviceMissing:
+                console.print("There is no speaker here: replies are shown, not heard.", style="yellow")
+                changes["playback"] = playback.model_copy(update={"device": "none"})
+    return replace(room, settings=room.settings.model_copy(update=changes))
 
 
 async def _run(room: LoadedRoom, secrets: Secrets, wishes: Wishes) -> None:

@@ -54,12 +54,12 @@ class DemoView:
         table = Table(title="What happened", title_justify="left", expand=False)
         for name in ("heard", "called", "reply"):
             table.add_column(name, overflow="fold")
-        for name in ("recognised", "called", "first sound"):
-            table.add_column(f"{name}\nafter ms", justify="right")
+        table.add_column("first sound", justify="right", no_wrap=True)
         for row in self.turns.values():
-            times = (row.timings_ms.get(name) for name in ("transcript", "tool_call", "first_sound"))
+            first_ms = row.timings_ms.get("first_sound")
             call = f"{row.call} → {row.answer}" if row.call else "nothing"
-            table.add_row(*map(escape, (row.heard, call, row.reply)), *("-" if ms is None else str(ms) for ms in times))
+            sound = "none" if first_ms is None else f"{first_ms} ms"
+            table.add_row(*map(escape, (row.heard, call, row.reply, sound)))
         self._console.print()
         self._console.print(table)
         calls = [row for row in self.turns.values() if row.call]
