@@ -150,6 +150,22 @@ async def test_several_writers_fill_no_more_than_there_is_room() -> None:
     assert pipe.lost == 0
 
 
+async def test_reserved_places_are_for_those_who_cannot_wait() -> None:
+    pipe: Pipe[str] = Pipe(4, reserved=2)
+    await pipe.put("sound 1")
+    await pipe.put("sound 2")
+    writer = asyncio.create_task(pipe.put("sound 3"))
+    await turns()
+    assert [pipe.offer(f"answer {number}") for number in (1, 2, 3)] == [True, True, False]
+    assert not writer.done()
+    assert [await anext(pipe) for _ in range(2)] == ["sound 1", "sound 2"]
+    await turns()
+    assert not writer.done(), "what was offered fills its places still"
+    assert await anext(pipe) == "answer 1"
+    await soon(writer)
+    assert [await anext(pipe) for _ in range(2)] == ["answer 2", "sound 3"]
+
+
 @given(st.lists(st.sampled_from(["put", "offer", "read", "cancel", "turn"]), max_size=60), st.integers(1, 4))
 @settings(max_examples=100, deadline=None)
 def test_no_order_of_events_loses_doubles_or_swaps(script: list[str], capacity: int) -> None:

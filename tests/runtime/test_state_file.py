@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,16 @@ def test_only_yes_is_yes(tmp_path: Path, value: object) -> None:
 def test_only_whole_numbers_are_numbers(tmp_path: Path, value: object) -> None:
     (tmp_path / "state.json").write_text(json.dumps({"volume": value}))
     assert loaded(tmp_path).number("volume", 70) == 70
+
+
+def test_threads_that_save_at_once_lose_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    state = loaded(tmp_path)
+    with ThreadPoolExecutor(8) as threads:
+        for done in [threads.submit(state.save, {f"key_{number}": number}) for number in range(40)]:
+            done.result()
+    again = loaded(tmp_path)
+    assert [again.number(f"key_{number}", -1) for number in range(40)] == list(range(40))
+    assert caplog.text == ""
 
 
 CORRUPT = {

@@ -13,9 +13,11 @@ class Pipe(Generic[T]):
     The iterator is the pipe itself: an async generator would be finished by one cancelled `anext()`.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, reserved: int = 0) -> None:
+        """Of `capacity` items, the last `reserved` places are for `offer`, so that who can wait pushes nobody out."""
         self._items: deque[T] = deque()
         self._capacity = capacity
+        self._waits_from = capacity - reserved
         self._is_closed = False
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
@@ -41,7 +43,7 @@ class Pipe(Generic[T]):
 
     async def put(self, item: T) -> None:
         """Put `item` as soon as there is room; what is put into a closed pipe is lost, and counted."""
-        while len(self._items) >= self._capacity and not self._is_closed:
+        while len(self._items) >= self._waits_from and not self._is_closed:
             self._emptied.clear()
             await self._emptied.wait()
         self.offer(item)

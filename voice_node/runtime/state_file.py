@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ class StateFile:
     def __init__(self, directory: Path) -> None:
         self._path = directory / "state.json"
         self._content: dict[str, Any] = {}
+        self._writing = threading.Lock()
 
     def load(self) -> None:
         """Read the file, if there is one."""
@@ -41,8 +43,15 @@ class StateFile:
         return value if isinstance(value, int) and not isinstance(value, bool) else default
 
     def save(self, changes: Mapping[str, Any]) -> None:
-        """Remember `changes`, on disk before this returns; a disk that cannot be written is logged, not fatal."""
-        self._content |= changes
+        """Remember `changes`, on disk before this returns; a disk that cannot be written is logged, not fatal.
+
+        Blocks; may be called from several threads.
+        """
+        with self._writing:
+            self._content |= changes
+            self._write()
+
+    def _write(self) -> None:
         temporary = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
