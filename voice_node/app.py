@@ -29,7 +29,7 @@ from voice_node.mqtt.bridge import Bridge, Published
 from voice_node.mqtt.encode import encode
 from voice_node.mqtt.message import Message
 from voice_node.mqtt.topics import Topics
-from voice_node.pipeline import End, Pipeline, Pipes, Player, Source, Stages
+from voice_node.pipeline import End, Pipeline, Pipes
 from voice_node.playback.speaker import NullSpeaker, Speaker
 from voice_node.router.router import Router
 from voice_node.runtime.logs import set_up
@@ -42,6 +42,7 @@ from voice_node.session.setup import SESSION_RATE_HZ
 from voice_node.settings.load import LoadedRoom, load_room
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets, check_secrets, read_secrets
+from voice_node.stages import Player, Source, Stages
 
 log = logging.getLogger(__name__)
 

@@ -15,19 +15,13 @@ Overflow: `inputs` makes `listen` wait, so that the ring behind it drops the old
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum, auto
-from typing import Protocol, Self, assert_never
+from typing import assert_never
 
 from voice_node.audio.resample import Resampler
-from voice_node.gate.gate import Gate
 from voice_node.model import control as ctl
-from voice_node.model.audio import Frame
 from voice_node.model.command import BrokerChanged, Command, ReplyTo
 from voice_node.model.errors import NodeError
-from voice_node.model.moment import Moment
 from voice_node.model.report import CallReport, Report, Response
 from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechStarted
 from voice_node.model.turn import (
@@ -41,62 +35,16 @@ from voice_node.model.turn import (
     TurnLost,
 )
 from voice_node.mqtt.encode import Unencodable
-from voice_node.mqtt.message import Message
-from voice_node.router.router import Action, Router
+from voice_node.router.router import Action
 from voice_node.runtime.pipe import Pipe
 from voice_node.session.protocol import Input
+from voice_node.stages import Player, Stages
 
 log = logging.getLogger(__name__)
 
 FRAMELESS_S = 10.0
 """Longer without frames, while the device is thought to be open, is a fault that only a restart cures."""
 FAREWELL_S = 3.0
-
-
-class Source(Protocol):
-    """A microphone, or recordings in its place."""
-
-    async def start(self) -> None: ...
-    async def close(self) -> None: ...
-    async def pause(self) -> None: ...
-    async def resume(self) -> None: ...
-    def __aiter__(self) -> Self: ...
-    async def __anext__(self) -> Frame: ...
-
-
-class Detector(Protocol):
-    """Says of each frame whether it is speech."""
-
-    def is_speech(self, frame: Frame) -> bool: ...
-
-
-class Player(Protocol):
-    """A speaker."""
-
-    @property
-    def is_speaking(self) -> bool: ...
-    async def start(self) -> None: ...
-    async def close(self) -> None: ...
-    def play(self, item_id: str, pcm: bytes) -> None: ...
-    def end(self, item_id: str) -> None: ...
-    def stop(self) -> object: ...
-    def set_volume(self, volume: int) -> None: ...
-    async def drained(self) -> None: ...
-
-
-class Session(Protocol):
-    """The Realtime session."""
-
-    async def run(self, inputs: AsyncIterator[Input]) -> None: ...
-
-
-class Broker(Protocol):
-    """Home automation's side."""
-
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
-    async def deliver(self, message: Message) -> str | None: ...
-    def offer(self, message: Message) -> None: ...
 
 
 class End(Enum):
@@ -142,33 +90,6 @@ class Pipes:
                 self.player.end(item_id)
             case _:
                 assert_never(piece)
-
-
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """The adapters and the logic of one room, built by `app`."""
-
-    source: Source
-    detector: Detector
-    gate: Gate
-    session: Session
-    player: Player
-    broker: Broker
-    router: Router
-    encode: Callable[[Report, datetime], tuple[Message, ...] | Unencodable]
-    clock: Callable[[], Moment]
-    session_rate_hz: int
-    remember: Callable[[str, bool | int], None]
-    """Keeps a setting over restarts; blocks for a disk."""
-    reload: Callable[[], str | None]
-    """Reads the room file again for the next start; what is wrong with it, or None. Blocks for a disk."""
-    started: Callable[[], None]
-    """Everything runs."""
-    feed_watchdog: Callable[[], None]
-    feed_every_s: float
-    is_half_duplex: bool
-    waits_for_turns: bool
-    """The source is a recording: it goes on when the turn is over, as a person would."""
 
 
 class Pipeline:

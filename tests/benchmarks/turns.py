@@ -13,11 +13,12 @@ from voice_node.model.audio import Frame
 from voice_node.model.turn import Outcome, SpeechChanged
 from voice_node.mqtt.message import Incoming, Message
 from voice_node.mqtt.observer import Observer
-from voice_node.pipeline import Pipes, Source
+from voice_node.pipeline import Pipes
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.settings.load import load_room
 from voice_node.settings.schema import MqttSettings
 from voice_node.settings.secrets import Secrets
+from voice_node.stages import Source
 
 TURNS = 100
 

@@ -11,9 +11,10 @@ from tests.fakes.tone import likeness, noise, tone
 from tests.fakes.until import until
 from voice_node.model.turn import PlaybackChanged
 from voice_node.playback.queue import RATE_HZ
-from voice_node.playback.speaker import NullSpeaker, Player, Speaker
+from voice_node.playback.speaker import NullSpeaker, Speaker
 from voice_node.runtime.portaudio import PortAudio
 from voice_node.settings.schema import PlaybackSettings
+from voice_node.stages import Player
 
 LOUD = PlaybackSettings(volume=100)
 Told = list[tuple[bool, float]]

@@ -19,7 +19,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from threading import Lock
-from typing import Protocol
 
 from voice_node.model.audio import BYTES_PER_SAMPLE
 from voice_node.model.turn import PlaybackChanged
@@ -39,39 +38,6 @@ _IDLE_S = 30.0
 _IDLE_POLL_S = 0.5
 _FROZEN_S = 2.0
 _DRIVER_S = 10.0
-
-
-class Player(Protocol):
-    """Where replies go. All methods belong to the loop's thread."""
-
-    @property
-    def is_speaking(self) -> bool:
-        """Something is queued or sounding, or its tail is not over."""
-
-    @property
-    def problem(self) -> str | None:
-        """Why nothing can be heard, for people."""
-
-    async def start(self) -> None:
-        """Get ready to play."""
-
-    async def close(self) -> None:
-        """Fall silent at once and free the device."""
-
-    def play(self, item_id: str, pcm: bytes) -> None:
-        """Queue a piece (mono s16le at 24 kHz, of any length); what goes beyond 10 minutes is refused and logged."""
-
-    def end(self, item_id: str) -> None:
-        """No more pieces come for this item."""
-
-    def stop(self) -> Played | None:
-        """Fall silent and drop what is queued; how far the item under way came, None where there was none."""
-
-    def set_volume(self, volume: int) -> None:
-        """0..100."""
-
-    async def drained(self) -> None:
-        """Return when nobody is speaking any more, tail included."""
 
 
 class _Clockwork(ABC):

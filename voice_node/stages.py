@@ -1,0 +1,108 @@
+"""What the pipeline asks of each stage, and the stages of one room together. `app` builds them, tests build others."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, Self
+
+from voice_node.gate.gate import Gate
+from voice_node.model.audio import Frame
+from voice_node.model.moment import Moment
+from voice_node.model.report import Report
+from voice_node.mqtt.encode import Unencodable
+from voice_node.mqtt.message import Message
+from voice_node.playback.queue import Played
+from voice_node.router.router import Router
+from voice_node.session.protocol import Input
+
+
+class Source(Protocol):
+    """A microphone, or recordings in its place."""
+
+    async def start(self) -> None: ...
+    async def close(self) -> None: ...
+    async def pause(self) -> None: ...
+    async def resume(self) -> None: ...
+    def __aiter__(self) -> Self: ...
+    async def __anext__(self) -> Frame: ...
+
+
+class Detector(Protocol):
+    """Says of each frame whether it is speech."""
+
+    def is_speech(self, frame: Frame) -> bool: ...
+
+
+class Player(Protocol):
+    """Where replies go. All methods belong to the loop's thread."""
+
+    @property
+    def is_speaking(self) -> bool:
+        """Something is queued or sounding, or its tail is not over."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be heard, for people."""
+
+    async def start(self) -> None:
+        """Get ready to play."""
+
+    async def close(self) -> None:
+        """Fall silent at once and free the device."""
+
+    def play(self, item_id: str, pcm: bytes) -> None:
+        """Queue a piece (mono s16le at 24 kHz, of any length); what goes beyond 10 minutes is refused and logged."""
+
+    def end(self, item_id: str) -> None:
+        """No more pieces come for this item."""
+
+    def stop(self) -> Played | None:
+        """Fall silent and drop what is queued; how far the item under way came, None where there was none."""
+
+    def set_volume(self, volume: int) -> None:
+        """0..100."""
+
+    async def drained(self) -> None:
+        """Return when nobody is speaking any more, tail included."""
+
+
+class Session(Protocol):
+    """The Realtime session."""
+
+    async def run(self, inputs: AsyncIterator[Input]) -> None: ...
+
+
+class Broker(Protocol):
+    """Home automation's side."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def deliver(self, message: Message) -> str | None: ...
+    def offer(self, message: Message) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The adapters and the logic of one room, built by `app`."""
+
+    source: Source
+    detector: Detector
+    gate: Gate
+    session: Session
+    player: Player
+    broker: Broker
+    router: Router
+    encode: Callable[[Report, datetime], tuple[Message, ...] | Unencodable]
+    clock: Callable[[], Moment]
+    session_rate_hz: int
+    remember: Callable[[str, bool | int], None]
+    """Keeps a setting over restarts; blocks for a disk."""
+    reload: Callable[[], str | None]
+    """Reads the room file again for the next start; what is wrong with it, or None. Blocks for a disk."""
+    started: Callable[[], None]
+    """Everything runs."""
+    feed_watchdog: Callable[[], None]
+    feed_every_s: float
+    is_half_duplex: bool
+    waits_for_turns: bool
+    """The source is a recording: it goes on when the turn is over, as a person would."""
