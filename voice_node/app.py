@@ -32,6 +32,7 @@ from voice_node.mqtt.topics import Topics
 from voice_node.pipeline import End, Pipeline, Pipes
 from voice_node.playback.speaker import NullSpeaker, Speaker
 from voice_node.router.router import Router
+from voice_node.router.tools import schema_problems
 from voice_node.runtime.logs import set_up
 from voice_node.runtime.state_file import StateFile, state_directory
 from voice_node.runtime.systemd import ServiceManager
@@ -63,7 +64,7 @@ class Recordings:
 
 def run_room(path: Path, recordings: Recordings | None = None) -> None:
     """Run the room of this file until it is told to stop, or its recordings are heard; raises NodeError."""
-    room = load_room(path)
+    room = load_room(path, [schema_problems])
     secrets = read_secrets(os.environ)
     problems = check_secrets(room.settings, secrets)
     if problems:
@@ -241,7 +242,7 @@ class Node:
 
     def _reload(self) -> str | None:
         try:
-            self.next_room = load_room(self._room.path)
+            self.next_room = load_room(self._room.path, [schema_problems])
         except ConfigError as error:
             return str(error)
         return None

@@ -1,16 +1,13 @@
 """`voice-node check`: what is wrong with room files, without starting a room."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from voice_node.model.errors import ConfigError
-from voice_node.router.tools import schema_problem
+from voice_node.router.tools import schema_problems
 from voice_node.settings.load import LoadedRoom, load_room
-from voice_node.settings.problem import Problem
-from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets, check_secrets, read_secrets
 
 
@@ -43,7 +40,7 @@ def check(rooms: tuple[Path, ...], no_secrets: bool) -> None:
 def _check_room(path: Path, secrets: Secrets | None, owners: dict[tuple[str, int, str, str], Path]) -> bool:
     """Print what there is to say of one file; True if a room can run with it."""
     try:
-        room = load_room(path, extra_checks=[_check_schemas])
+        room = load_room(path, extra_checks=[schema_problems])
     except ConfigError as error:
         click.echo(str(error), err=True)
         return False
@@ -61,13 +58,6 @@ def _check_room(path: Path, secrets: Secrets | None, owners: dict[tuple[str, int
         return False
     click.echo(_summary(room))
     return True
-
-
-def _check_schemas(settings: RoomSettings) -> Iterator[Problem]:
-    for index, tool in enumerate(settings.tools):
-        text = schema_problem(tool)
-        if text is not None:
-            yield Problem(("tools", index, "parameters"), " ".join(text.split()))
 
 
 def _summary(room: LoadedRoom) -> str:

@@ -9,6 +9,8 @@ from jsonschema.exceptions import SchemaError, best_match
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from voice_node.settings.problem import Problem
+from voice_node.settings.schema import RoomSettings
 from voice_node.settings.tools import Tool
 
 MAX_ARGUMENT_CHARS = 16384
@@ -52,6 +54,14 @@ class ToolBox:
         if error is not None:
             raise BadArguments(f"{_place(error.absolute_path)}: {error.message[:300]}")
         return values
+
+
+def schema_problems(settings: RoomSettings) -> Iterator[Problem]:
+    """The tools of a room whose `parameters` no call could be checked against."""
+    for index, tool in enumerate(settings.tools):
+        text = schema_problem(tool)
+        if text is not None:
+            yield Problem(("tools", index, "parameters"), " ".join(text.split()))
 
 
 def schema_problem(tool: Tool) -> str | None:
