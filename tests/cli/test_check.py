@@ -82,10 +82,10 @@ def test_secrets_are_errors_only_where_they_are_needed(room: Path) -> None:
 
 
 def test_a_credential_that_cannot_be_used_is_an_error(room: Path, tmp_path: Path) -> None:
-    (tmp_path / "mqtt_password").touch()
+    (tmp_path / "mqtt_password").write_text("one\ntwo\n")
     result = run(room, CREDENTIALS_DIRECTORY=str(tmp_path))
     assert result.exit_code == 78
-    assert result.stderr.startswith(f"{tmp_path}/mqtt_password: is empty")
+    assert result.stderr.startswith(f"{tmp_path}/mqtt_password: has more than one line")
     assert run(room, "--no-secrets", CREDENTIALS_DIRECTORY=str(tmp_path)).exit_code == 0
 
 
