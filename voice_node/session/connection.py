@@ -1,4 +1,9 @@
-"""The Realtime session's WebSocket: opens it when it is wanted, carries out the protocol's steps, opens it again."""
+"""The Realtime session's WebSocket: opens it when it is wanted, carries out the protocol's steps, opens it again.
+
+The pauses between attempts grow until a session was configured and stayed so for 2 s: a handshake alone proves nothing.
+A server that is gone without a word is noticed by its missing pong within 10 s, one that does not read by a write that
+waits for 10 s (the library's pings would wait behind it for ever).
+"""
 
 import asyncio
 import logging
@@ -15,12 +20,14 @@ from voice_node.model.moment import Moment
 from voice_node.model.turn import Outcome, ReplyAudio, ReplyAudioEnded
 from voice_node.session import wire_ga
 from voice_node.session.events import ClientEvent, Malformed
-from voice_node.session.protocol import Input, Protocol
+from voice_node.session.protocol import PEACEFUL, Input, Protocol, redact
 from voice_node.session.providers import Endpoint
 from voice_node.session.retry import Refusal, Retry, after_close, after_status, delay_s
 from voice_node.session.step import Step
 
 log = logging.getLogger(__name__)
+wire_log = logging.getLogger(f"{__name__}.websocket")
+wire_log.setLevel(logging.INFO)  # the library's DEBUG lines hold the key and what is said
 
 MAX_MESSAGE_BYTES = 16 * 2**20
 """A `conversation.item.retrieved` with audio exceeds the library's 1 MiB."""
@@ -28,7 +35,11 @@ MAX_OUTGOING_CHARS = 8 * 2**20
 """A service that does not read while this much waits (two minutes of sound) is given up."""
 ROOMY_CHARS = 2**18
 """The feeder waits while more than this is on its way."""
+UNREAD = "the service does not read what is sent to it"
 PING_S = 5.0
+OPEN_S = 10.0
+SEND_S = 10.0
+CLOSE_S = 1.0
 HEALTHY_S = 2.0
 TICK_S = 0.25
 
@@ -43,12 +54,20 @@ class Connection:
         clock: Callable[[], Moment],
         tell: Callable[[Outcome], None],
         play: Callable[[ReplyAudio | ReplyAudioEnded], None],
+        *,
+        ping_s: float = PING_S,
+        open_s: float = OPEN_S,
+        send_s: float = SEND_S,
     ) -> None:
+        """Seconds between pings and until a pong is missed, for the opening handshake, for one write."""
         self._protocol = protocol
         self._endpoint = endpoint
         self._clock = clock
         self._tell = tell
         self._play = play
+        self._ping_s = ping_s
+        self._open_s = open_s
+        self._send_s = send_s
         self._outgoing: deque[str] = deque()
         self._outgoing_chars = 0
         self._to_send = asyncio.Event()
@@ -59,6 +78,8 @@ class Connection:
         self._close_reason = ""
         self._close = asyncio.Event()
         self._refused = ""
+        self._ready_at: float | None = None
+        """When this connection's session was configured."""
         self.reconnects = 0
         """Connections after the first."""
 
@@ -88,18 +109,19 @@ class Connection:
         """One connection after the other, with pauses between them. The first is opened at once, to try the key."""
         failures = 0
         while True:
-            opened_at = self._clock().at
             verdict = await self._connect_once()
+            now = self._clock()
+            is_healthy = self._ready_at is not None and now.at - self._ready_at > HEALTHY_S
             self._forget_outgoing()
-            self._perform(self._protocol.disconnected(self._close_reason or verdict.detail, self._clock()))
+            self._perform(self._protocol.disconnected(verdict.detail, now))
             if isinstance(verdict, Refusal):
                 raise SessionRefused(verdict.detail)
-            is_meant = bool(self._close_reason)
-            failures = 0 if is_meant or self._clock().at - opened_at > HEALTHY_S else failures + 1
-            if not is_meant:
+            is_peaceful = verdict.detail in PEACEFUL
+            failures = 0 if is_peaceful or is_healthy else failures + 1
+            if not is_peaceful:
                 log.warning("session: %s", verdict.detail)
             await asyncio.sleep(max(verdict.at_least_s, delay_s(failures, random.random())))
-            while is_meant and not self._protocol.wants_link(self._clock()):
+            while is_peaceful and not self._protocol.wants_link(self._clock()):
                 self._changed.clear()
                 await self._changed.wait()
             self.reconnects += 1
@@ -109,21 +131,21 @@ class Connection:
         self._forget_outgoing()
         self._close.clear()
         self._close_reason = ""
+        self._ready_at = None
         try:
             endpoint = await self._endpoint()
-            async with connect(
+            websocket = await connect(
                 endpoint.url,
                 additional_headers=endpoint.headers,
                 compression=None,  # base64 audio shrinks by a quarter and costs twenty times the CPU
                 max_size=MAX_MESSAGE_BYTES,
-                ping_interval=PING_S,
-                ping_timeout=PING_S,
-                open_timeout=10,
-                close_timeout=1,
+                ping_interval=self._ping_s,
+                ping_timeout=self._ping_s,
+                open_timeout=self._open_s,
+                close_timeout=CLOSE_S,
                 proxy=None if "://127.0.0.1" in endpoint.url else True,
-            ) as websocket:
-                self._perform(self._protocol.opened(self._clock()))
-                return await self._converse(websocket)
+                logger=wire_log,
+            )
         except InvalidStatus as error:
             return after_status(error.response.status_code, error.response.headers.get("Retry-After"))
         except ssl.SSLCertVerificationError as error:
@@ -133,9 +155,14 @@ class Connection:
         except InvalidHandshake as error:
             return Retry(f"the service does not speak WebSocket ({type(error).__name__})")
         except TimeoutError:
-            return Retry("the service cannot be reached: no answer within 10 s")
+            return Retry(f"the service cannot be reached: no answer within {self._open_s:.0f} s")
         except OSError as error:
             return Retry(f"the service cannot be reached: {error.strerror or type(error).__name__}")
+        try:
+            self._perform(self._protocol.opened(self._clock()))
+            return await self._converse(websocket)
+        finally:
+            await _leave(websocket)
 
     async def _converse(self, websocket: ClientConnection) -> Retry | Refusal:
         hear = asyncio.create_task(self._hear(websocket), name="session.hear")
@@ -155,21 +182,29 @@ class Connection:
             return Refusal(self._refused)
         if self._close_reason:
             return Retry(self._close_reason)
-        return after_close(websocket.close_code, websocket.close_reason or "")
+        return after_close(websocket.close_code, redact(websocket.close_reason or ""))
 
     async def _hear(self, websocket: ClientConnection) -> None:
         async for message in websocket:
             event = wire_ga.decode(message)
             if isinstance(event, Malformed):
                 log.warning("session: an event could not be read: %s", event.detail)
-            self._perform(self._protocol.receive(event, self._clock()))
+            now = self._clock()
+            self._perform(self._protocol.receive(event, now))
+            if self._ready_at is None and self._protocol.is_ready:
+                self._ready_at = now.at
 
     async def _speak(self, websocket: ClientConnection) -> None:
         while True:
             while self._outgoing:
                 message = self._outgoing.popleft()
                 self._outgoing_chars -= len(message)
-                await websocket.send(message)
+                try:
+                    async with asyncio.timeout(self._send_s):
+                        await websocket.send(message)
+                except TimeoutError:
+                    self._give_up(UNREAD)
+                    return
             self._has_room.set()
             self._to_send.clear()
             await self._to_send.wait()
@@ -186,9 +221,12 @@ class Connection:
             self._refused = step.refused
             self._close.set()
         if step.close:
-            self._close_reason = step.close
-            self._close.set()
+            self._give_up(step.close)
         self._changed.set()
+
+    def _give_up(self, reason: str) -> None:
+        self._close_reason = reason
+        self._close.set()
 
     def _send(self, event: ClientEvent) -> None:
         message = wire_ga.encode(event)
@@ -199,10 +237,20 @@ class Connection:
             self._has_room.clear()
         if self._outgoing_chars > MAX_OUTGOING_CHARS:
             self._forget_outgoing()
-            self._close_reason = "the service does not read what is sent to it"
-            self._close.set()
+            self._give_up(UNREAD)
 
     def _forget_outgoing(self) -> None:
         self._outgoing.clear()
         self._outgoing_chars = 0
         self._has_room.set()
+
+
+async def _leave(websocket: ClientConnection) -> None:
+    """Say goodbye; where even that cannot be written, break the connection."""
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await websocket.close()
+    except TimeoutError:
+        wire_log.debug("the goodbye was not taken")
+    finally:
+        websocket.transport.abort()

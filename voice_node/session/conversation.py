@@ -3,6 +3,9 @@ responses in `sequencer`.
 
 While the session is not ready, turns are held. A held turn that ended more than 10 s ago is refused as stale: a command
 must not act when nobody remembers saying it. At most 45 s of audio is held; more refuses the oldest turn.
+
+While a response is requested or active the service has to show a sign of it every 20 s, or the connection is given up.
+While a tool call is open it is home automation's move; a call that nobody answers ends its turn.
 """
 
 from collections.abc import Callable
@@ -25,7 +28,9 @@ SHORTEST_COMMIT_BYTES = SESSION_RATE_HZ * 2 // 10
 PIECE_BYTES = SHORTEST_COMMIT_BYTES
 """What was held is sent in pieces of 100 ms: some servers refuse larger ones."""
 SERVICE_PATIENCE_S = 20.0
-"""How long a committed turn may show no sign of life; the slowest models think for seconds, not for twenty."""
+"""How long a response may show no sign of life; the slowest models think for seconds, not for twenty."""
+CALL_PATIENCE_S = 90.0
+"""How long a call may stay open; the router answers every call within a tool's longest `timeout_s`, 60 s."""
 
 
 class Conversation:
@@ -37,8 +42,10 @@ class Conversation:
         self.turns = Turns()
         self.sequencer = Sequencer()
         self.is_ready = False
-        self._awaited: dict[str, Turn] = {}
-        """Client events whose refusal concerns a turn."""
+        self.response_at = 0.0
+        """When the service last showed a sign of a response, or was asked for one."""
+        self._awaited: dict[str, str] = {}
+        """Client events whose refusal concerns a turn, with the turn's id."""
 
     @property
     def is_quiet(self) -> bool:
@@ -76,14 +83,14 @@ class Conversation:
                 assert_never(control)
 
     def stop(self, now: Moment, step: Step) -> None:
-        """Cancel the response under way; what waits behind it goes on."""
-        turn = self.turns.get(self.sequencer.active_turn)
-        if turn is None:
-            return
-        turn.is_stopped = True
-        turn.touched_at = now.at
-        if self.is_ready and self.sequencer.active_response:
-            step.sends.append(self.cancel(self.sequencer.active_response))
+        """Cancel the response under way, and the ones that open calls would lead to; what waits behind goes on."""
+        active = self.turns.get(self.sequencer.active_turn)
+        for turn in self.turns:
+            if turn is active or turn.open_calls:
+                turn.is_stopped = True
+                turn.touched_at = now.at
+        if active is not None:
+            self._cancel_active(step)
 
     def cancel(self, response_id: str) -> ev.CancelResponse:
         """The event that stops this response."""
@@ -103,57 +110,66 @@ class Conversation:
                 self._send_typed(turn, now, step)
 
     def disconnected(self, now: Moment, step: Step) -> None:
-        """The connection is gone: keep what can be sent again, lose the rest."""
+        """The connection is gone: keep what can be sent again, end the rest."""
         self.is_ready = False
+        for turn in self.turns:
+            if turn.is_stopped:
+                turn.status = ResponseStatus.CANCELLED
+            if turn.is_stopped or self._is_answered(turn):
+                self._finish(turn, step)
+            elif turn.is_acted_on:
+                self.lose(turn, LostReason.DISCONNECTED, "", step)
+            else:
+                turn.touched_at = now.at
         self.sequencer.clear()
         self._awaited.clear()
-        for turn in self.turns:
-            if turn.is_acted_on or turn.is_stopped:
-                self.lose(turn, LostReason.DISCONNECTED, "", step)
         self.turns.disconnect()
-        for turn in self.turns:
-            turn.touched_at = now.at
 
     def refused(self, event_id: str, code: str, now: Moment, step: Step) -> bool:
         """The service refused one of our events; True where that was a turn's and is dealt with."""
-        if code == "conversation_already_has_active_response" and self.sequencer.busy(event_id):
-            return True
-        turn = self._awaited.pop(event_id, None)
+        if code == "conversation_already_has_active_response":
+            taken = self.sequencer.busy(event_id)
+            if taken:
+                self.turns.drop_response(taken)
+                step.sends.append(self.cancel(taken))
+            if taken is not None:
+                self.response_at = now.at
+                return True
         job = self.sequencer.refused(event_id)
-        if turn is None and job is not None:
-            turn = self.turns.get(job.turn_id)
-        if turn is None:
-            return False
-        self.sequencer.drop(turn.turn_id)
-        if code == "input_audio_buffer_commit_empty":
-            if self.sequencer.active_turn == turn.turn_id and self.sequencer.active_response:
-                step.sends.append(self.cancel(self.sequencer.active_response))
+        turn = self.turns.get(self._awaited.pop(event_id, None) if job is None else job.turn_id)
+        if turn is not None and code == "input_audio_buffer_commit_empty":
             self.lose(turn, LostReason.EMPTY, "the service heard nothing", step)
-        else:
+        elif turn is not None:
             self.lose(turn, LostReason.REFUSED, code, step)
         self.ask_next(now, step)
-        return True
+        return turn is not None
 
     def tick(self, now: Moment, step: Step) -> None:
         """Let time pass: stale turns, late transcripts, a service that shows no sign of life."""
+        if self.is_ready and not self.sequencer.is_idle and now.at - self.response_at > SERVICE_PATIENCE_S:
+            turn = self.turns.get(self.sequencer.active_turn)
+            if turn is not None:
+                self.lose(turn, LostReason.TIMEOUT, f"no answer from the service in {SERVICE_PATIENCE_S:.0f} s", step)
+            step.close = "the service does not answer"
+            return
         for turn in self.turns:
             if not self.is_ready:
                 self._lose_if_stale(turn, now, step)
-            elif turn.phase is Phase.COMMITTED:
-                self._tick_committed(turn, now, step)
+            elif turn.open_calls and now.at - turn.touched_at > CALL_PATIENCE_S:
+                self.lose(turn, LostReason.TIMEOUT, "a tool call was not answered", step)
+            else:
+                self.settle(turn, now, step)
 
     def settle(self, turn: Turn, now: Moment, step: Step) -> None:
         """Report a turn as finished if it is."""
-        if turn.status is None or turn.open_calls or self.sequencer.has(turn.turn_id):
-            return
-        if turn.is_transcript_due and now.at - turn.touched_at < TRANSCRIPT_PATIENCE_S:
-            return
-        turn.mark("done", turn.touched_at)
-        self.turns.end(turn)
-        step.outcomes.append(TurnFinished(turn.turn_id, turn.status, turn.detail, dict(turn.timings_ms)))
+        is_late = now.at - turn.touched_at >= TRANSCRIPT_PATIENCE_S
+        if self._is_answered(turn) and (is_late or not turn.is_transcript_due):
+            self._finish(turn, step)
 
     def lose(self, turn: Turn, reason: LostReason, detail: str, step: Step) -> None:
-        """A turn comes to nothing."""
+        """A turn comes to nothing, and so does its response."""
+        if self.is_ready and turn.turn_id == self.sequencer.active_turn:
+            self._cancel_active(step)
         self.sequencer.drop(turn.turn_id)
         self.turns.end(turn)
         step.outcomes.append(TurnLost(turn.turn_id, reason, detail))
@@ -172,9 +188,7 @@ class Conversation:
         job = self.sequencer.next(event_id)
         if job is None:
             return
-        turn = self.turns.get(job.turn_id)
-        if turn is not None:
-            turn.touched_at = now.at
+        self.response_at = now.at
         metadata = {"turn_id": job.turn_id}
         if job.announcement is not None:
             step.sends.append(ev.CreateAnnouncement(event_id, job.announcement, metadata | {"voice_node": "say"}))
@@ -195,7 +209,7 @@ class Conversation:
         turn.started_at = now.minus_ms(turn.duration_ms)
         turn.ended_at = now.wall
         turn.speech_end_s = turn.touched_at = now.at
-        if turn.phase is Phase.SENDING:
+        if self.is_ready:
             self._commit(turn, now, step)
 
     def _send_audio(self, turn: Turn, pcm: bytes, step: Step) -> None:
@@ -248,13 +262,29 @@ class Conversation:
         if turn.open_calls or not turn.calls_to_answer or self.sequencer.active_turn == turn.turn_id:
             return
         turn.calls_to_answer = 0
-        if turn.is_stopped or turn.status is not ResponseStatus.COMPLETED:
-            self.settle(turn, now, step)
-        else:
+        if turn.is_stopped:
+            turn.status = ResponseStatus.CANCELLED
+        if turn.status is ResponseStatus.COMPLETED:
             self.ask(turn, now, step)
+        else:
+            self.settle(turn, now, step)
+
+    def _is_answered(self, turn: Turn) -> bool:
+        return turn.status is not None and not turn.open_calls and not self.sequencer.has(turn.turn_id)
+
+    def _finish(self, turn: Turn, step: Step) -> None:
+        assert turn.status is not None
+        turn.mark("done", turn.touched_at)
+        self.turns.end(turn)
+        step.outcomes.append(TurnFinished(turn.turn_id, turn.status, turn.detail, dict(turn.timings_ms)))
+
+    def _cancel_active(self, step: Step) -> None:
+        """One that the server has not named yet is cancelled when it begins."""
+        if self.sequencer.active_response:
+            step.sends.append(self.cancel(self.sequencer.active_response))
 
     def _await(self, event_id: str, turn: Turn) -> None:
-        self._awaited[event_id] = turn
+        self._awaited[event_id] = turn.turn_id
         while len(self._awaited) > 256:  # the server never says that an event was right: forget the oldest
             self._awaited.pop(next(iter(self._awaited)))
 
@@ -271,15 +301,3 @@ class Conversation:
         turns = [turn for turn in self.turns if turn.audio]
         while len(turns) > 0 and sum(len(turn.audio) for turn in turns) > HELD_BYTES:
             self.lose(turns.pop(0), LostReason.STALE, "more sound than can be held", step)
-
-    def _tick_committed(self, turn: Turn, now: Moment, step: Step) -> None:
-        idle_s = now.at - turn.touched_at
-        if turn.status is not None and not turn.open_calls and not self.sequencer.has(turn.turn_id):
-            self.settle(turn, now, step)
-        elif not turn.open_calls and idle_s > SERVICE_PATIENCE_S and self._is_its_move(turn):
-            self.lose(turn, LostReason.TIMEOUT, f"no answer from the service in {SERVICE_PATIENCE_S:.0f} s", step)
-            step.close = "the service does not answer"
-
-    def _is_its_move(self, turn: Turn) -> bool:
-        """The service has been asked for this turn, so silence is the service's."""
-        return self.sequencer.active_turn in (turn.turn_id, None)

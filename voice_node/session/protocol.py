@@ -41,10 +41,13 @@ BENIGN_CODES = frozenset(
     {"response_cancel_not_active", "input_audio_buffer_commit_empty", "conversation_already_has_active_response"}
 )
 """Races that end well by themselves."""
+TRANSIENT_CODES = frozenset({"server_error", "internal_error", "rate_limit_exceeded", "insufficient_quota"})
+"""The service's own trouble, not our events': where they answer the configuration, it is tried again later."""
 IDLE = "nothing was said for a while"
 RESET = "the conversation was reset"
+PEACEFUL = frozenset({IDLE, RESET})
 """Reasons of closes that are no trouble."""
-_KEY = re.compile(r"\b(sk|ek|key)[-_][^\s,;\"']+", re.IGNORECASE)
+_KEY = re.compile(r"\b(?:sk|ek|key|xai)[-_][^\s,;\"']*[^\s,;.\"']|[\w*-]{24,}", re.IGNORECASE)
 
 
 class LinkState(Enum):
@@ -105,7 +108,7 @@ class Protocol:
         self._enter(LinkState.CLOSED, now)
         self._conversation.disconnected(now, step)
         self._replies.disconnected()
-        step.outcomes.append(LinkChanged(is_up=False, detail=detail, is_trouble=detail not in (IDLE, RESET)))
+        step.outcomes.append(LinkChanged(is_up=False, detail=detail, is_trouble=detail not in PEACEFUL))
         return step
 
     def put(self, value: Input, now: Moment) -> Step:
@@ -178,13 +181,16 @@ class Protocol:
         if error.code in FATAL_CODES:
             step.refused = f"the service refuses: {error.code}: {message}"
         elif error.event_id == self._setup_event_id and self._link is LinkState.CONFIGURING:
-            step.refused = f"the service refuses the settings of the session: {error.code}: {message}"
-        elif error.code == "session_expired":
+            if error.code in TRANSIENT_CODES:
+                step.close = f"the service could not configure the session: {error.code}"
+            else:
+                step.refused = f"the service refuses the settings of the session: {error.code}: {message}"
+        elif error.code == "session_expired":  # each lasts an hour: no trouble of which anybody should know
             step.close = "the session expired"
+            return
         elif self._conversation.refused(error.event_id or "", error.code, now, step) or error.code in BENIGN_CODES:
             return
-        if not step.close:
-            step.outcomes.append(ServiceTrouble(error.code, message))
+        step.outcomes.append(ServiceTrouble(error.code, message))
 
     def _enter(self, state: LinkState, now: Moment) -> None:
         self._link = state

@@ -1,4 +1,8 @@
-"""Reading fields out of JSON that a stranger wrote: the right type, or `Unreadable` with the field's name."""
+"""Reading fields out of JSON that a stranger wrote.
+
+A field without which an event means nothing is of the right type, or `Unreadable` with the field's name. Any other
+field of the wrong type counts as absent: an odd price must not cost a turn.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +22,7 @@ def text(source: Mapping[str, Any], key: str) -> str:
 
 def text_or(source: Mapping[str, Any], key: str, default: str) -> str:
     """The string at `key`, or `default` where there is none."""
-    return default if source.get(key) is None else text(source, key)
+    return text(source, key) if isinstance(source.get(key), str) else default
 
 
 def number_or(source: Mapping[str, Any], key: str, default: float) -> float:
@@ -44,7 +48,8 @@ def mapping(source: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def mapping_or_empty(source: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """The object at `key`, empty where there is none."""
-    return {} if source.get(key) is None else mapping(source, key)
+    value = source.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def mappings(source: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:

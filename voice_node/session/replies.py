@@ -43,9 +43,9 @@ class Replies:
         self._model = model
         self._transcription_model = transcription_model
         self._began: dict[str, datetime] = {}
-        """When each reply item of the responses under way began."""
-        self._told: deque[str] = deque(maxlen=256)
-        """Reply items whose words were reported."""
+        """When each reply item of the response under way began."""
+        self._told: deque[tuple[str, str]] = deque(maxlen=256)
+        """Responses and their items whose words were reported."""
 
     def disconnected(self) -> None:
         """Items of the lost connection never come back."""
@@ -81,7 +81,7 @@ class Replies:
             case ev.ReplyTextDone(response_id, item_id, text):
                 turn = self._heard_of(response_id, now)
                 if turn is not None:
-                    self._words(turn, item_id, text, now, step)
+                    self._words(turn, response_id, item_id, text, now, step)
             case ev.ResponseDone():
                 self._response_done(event, now, step)
             case _:
@@ -138,16 +138,18 @@ class Replies:
         )
 
     def _response_created(self, event: ev.ResponseCreated, now: Moment, step: Step) -> None:
-        job = self._conversation.sequencer.created(event.response_id)
-        named = self._conversation.turns.get(event.metadata.get("turn_id"))
-        turn = named or (None if job is None else self._conversation.turns.get(job.turn_id))
+        conversation = self._conversation
+        conversation.response_at = now.at
+        job = conversation.sequencer.created(event.response_id, event.metadata.get("turn_id"))
+        turn = None if job is None else conversation.turns.get(job.turn_id)
         if turn is None or turn.is_stopped:  # its turn was lost or stopped meanwhile, or nobody asked for it
-            step.sends.append(self._conversation.cancel(event.response_id))
+            step.sends.append(conversation.cancel(event.response_id))
         if turn is not None:
-            self._conversation.turns.add_response(event.response_id, turn)
+            conversation.turns.add_response(event.response_id, turn)
             turn.touched_at = now.at
 
     def _heard_of(self, response_id: str, now: Moment) -> Turn | None:
+        self._conversation.response_at = now.at
         turn = self._conversation.turns.of_response(response_id)
         if turn is not None:
             turn.touched_at = now.at
@@ -171,30 +173,35 @@ class Replies:
         turn.mark("tool_call", now.at)
         step.outcomes.append(ToolCall(turn.turn_id, call.call_id, call.name, call.arguments))
 
-    def _words(self, turn: Turn, item_id: str, text: str, now: Moment, step: Step) -> None:
+    def _words(self, turn: Turn, response_id: str, item_id: str, text: str, now: Moment, step: Step) -> None:
         """The words of one reply item, once; servers differ in where they tell them."""
-        if item_id in self._told or not text:
+        if (response_id, item_id) in self._told or not text:
             return
-        self._told.append(item_id)
-        began = self._began.pop(item_id, now.wall)
+        self._told.append((response_id, item_id))
+        turn.is_acted_on = True
+        began = self._began.get(item_id, now.wall)
         step.outcomes.append(Transcript(turn.turn_id, item_id, "assistant", text, True, began, now.wall))
 
     def _response_done(self, event: ev.ResponseDone, now: Moment, step: Step) -> None:
         conversation = self._conversation
+        if conversation.sequencer.is_over(event.response_id):
+            return
         turn = self._heard_of(event.response_id, now)
-        if turn is None and conversation.sequencer.active_response in (None, ""):
-            turn = conversation.turns.get(conversation.sequencer.active_turn)  # never announced as created
-        conversation.sequencer.done(event.response_id)
+        job = conversation.sequencer.done(event.response_id, event.metadata.get("turn_id"))
+        if turn is None and job is not None:
+            turn = conversation.turns.get(job.turn_id)  # never announced as created
         turn_id = None if turn is None else turn.turn_id
         step.outcomes.append(Usage(turn_id, self._model, event.usage_input, event.usage_output))
         if turn is not None:
             self._turn_answered(turn, event, now, step)
+        self._began.clear()
         conversation.ask_next(now, step)
 
     def _turn_answered(self, turn: Turn, event: ev.ResponseDone, now: Moment, step: Step) -> None:
         turn.status, turn.detail = event.status, event.detail
+        turn.touched_at = now.at
         for message in event.messages:
-            self._words(turn, message.item_id, message.text, now, step)
+            self._words(turn, event.response_id, message.item_id, message.text, now, step)
         for call in event.calls:
             self._call(turn, call, now, step)
         if event.status is ResponseStatus.FAILED:

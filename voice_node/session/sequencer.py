@@ -8,8 +8,12 @@ Rules
 2. A request that comes meanwhile waits; there is at most one waiting answer for each turn. They leave in order.
 3. Announcements share the queue although the server would run them beside a response: two voices at once help nobody.
 4. An answer to somebody who spoke goes before an announcement.
-5. A request that the server refuses because another response is active (a benign race: the server began one by itself)
-   goes back to the head of the queue, and leaves with the next `response.done`.
+5. A response that names the requested turn in its metadata is ours, and so is one that names none: not every server
+   gives metadata back. Any other was begun by the server itself; nothing is asked for before it is over.
+6. A request that the server refuses because another response is active (a benign race: the server began one by itself)
+   goes back to the head of the queue, and leaves with the next `response.done`. What was taken for its response was
+   the server's own. A refusal that names no request is believed when a response of the server's own ends first.
+7. A response is over once: what is said of it later changes nothing.
 """
 
 from collections import deque
@@ -32,17 +36,24 @@ class Sequencer:
     def __init__(self) -> None:
         self._waiting: deque[Job] = deque()
         self._job: Job | None = None
+        """What was asked for last, until its response is over."""
         self._event_id = ""
         self._response_id: str | None = None
+        """Of the job's response, once the server named it."""
+        self._is_doubtful = False
+        """The server refused some request, perhaps this one."""
+        self._others: set[str] = set()
+        """Responses that the server began by itself; "" is one that it did not name."""
+        self._over: deque[str] = deque(maxlen=64)
 
     @property
     def is_idle(self) -> bool:
         """No response is requested or active."""
-        return self._job is None and self._response_id is None
+        return self._job is None and not self._others
 
     @property
     def active_response(self) -> str | None:
-        """The response that runs, where the server has named one."""
+        """The response that runs for `active_turn`, where the server has named it."""
         return self._response_id
 
     @property
@@ -67,33 +78,59 @@ class Sequencer:
             return None
         self._job = self._waiting.popleft()
         self._event_id = event_id
+        self._is_doubtful = False
         return self._job
 
-    def created(self, response_id: str) -> Job | None:
-        """The server began a response: the job that it serves, or None where the server began it by itself."""
-        self._response_id = response_id
-        return self._job
+    def created(self, response_id: str, turn_id: str | None) -> Job | None:
+        """The server began a response that names this turn: the job that it serves, or None where it is not ours."""
+        if response_id in self._over:
+            return None
+        if self._is_ours(response_id, turn_id):
+            self._response_id = response_id
+            return self._job
+        self._others.add(response_id)
+        return None
 
-    def done(self, response_id: str) -> None:
-        """A response ended; one that was not the active one changes nothing."""
-        if self._response_id in (None, "", response_id):
+    def is_over(self, response_id: str) -> bool:
+        """This response was done before."""
+        return response_id in self._over
+
+    def done(self, response_id: str, turn_id: str | None) -> Job | None:
+        """A response ended: the job that it served, or None where it was not ours."""
+        if response_id in self._over:
+            return None
+        if response_id:
+            self._over.append(response_id)
+        if response_id not in self._others and self._is_ours(response_id, turn_id):
+            job, self._job, self._response_id = self._job, None, None
+            return job
+        self._others -= {response_id, ""}
+        if self._is_doubtful and self._job is not None and self._response_id is None:
+            self._waiting.appendleft(self._job)
             self._job = None
-            self._response_id = None
+        return None
 
-    def busy(self, event_id: str) -> bool:
-        """The server refused this request because a response is active; True where the request was ours to repeat."""
-        if self._job is None or event_id != self._event_id or self._response_id is not None:
-            return False
+    def busy(self, event_id: str) -> str | None:
+        """The server refused this request because a response is active.
+
+        None where that was no request to repeat; else the response that was taken for ours, or "".
+        """
+        self._is_doubtful = not event_id
+        if self._job is None or event_id != self._event_id:
+            return None
+        taken = self._response_id or ""
         self._waiting.appendleft(self._job)
-        self._job = None
-        self._response_id = ""  # one that the server began by itself and whose id is not known: any `done` ends it
-        return True
+        self._others.add(taken)
+        self._job = self._response_id = None
+        return taken
 
     def refused(self, event_id: str) -> Job | None:
         """The server refused this request for good: the job that it was."""
-        if self._job is None or event_id != self._event_id:
+        if event_id != self._event_id:
             return None
-        job, self._job = self._job, None
+        job = self._job
+        if self._response_id is None:  # else its response runs all the same, until it is cancelled
+            self._job = None
         return job
 
     def has(self, turn_id: str) -> bool:
@@ -107,5 +144,11 @@ class Sequencer:
     def clear(self) -> None:
         """The connection is gone, and its responses with it."""
         self._waiting.clear()
-        self._job = None
-        self._response_id = None
+        self._others.clear()
+        self._over.clear()
+        self._job = self._response_id = None
+
+    def _is_ours(self, response_id: str, turn_id: str | None) -> bool:
+        if self._job is None or turn_id not in (None, self._job.turn_id):
+            return False
+        return not response_id or self._response_id in (None, response_id)

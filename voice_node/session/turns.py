@@ -7,13 +7,14 @@ Rules
 2. Ids of items, responses and calls belong to a connection and die with it; a turn may outlive one.
 3. A spoken turn keeps its own recording until the service shows that it acts on it: a reply or a call. A turn that
    loses its connection before that is sent again, whole, on the next one: its words are not lost, and nothing is done
-   twice. One that was acted on is lost.
+   twice. One that was acted on is lost, unless its answer was complete.
 4. Committed items come in the order of the commits, so the first turn that waits for its item gets it. Everything else
    goes by id. An item that is not known yet belongs to the first spoken turn without one: transcription models that
    write along name the item before it is committed. Items of turns that ended stay known, so that a late transcript
    is never taken for the next turn's.
 5. A turn is finished when its segment ended, no response for it is wanted or active, no call is open, and its
    transcript is settled or late.
+6. A call is made once, whoever announces it how often.
 """
 
 from collections import deque
@@ -119,8 +120,9 @@ class Turns:
 
     def committed(self, item_id: str) -> Turn | None:
         """The service made an item of the oldest commit that has none."""
-        known = self._items.get(item_id)
-        return known if known is not None else self._bind(item_id, Phase.COMMITTED)
+        if item_id in self._past_items:
+            return None
+        return self._items.get(item_id) or self._bind(item_id, Phase.COMMITTED)
 
     def of_item(self, item_id: str) -> Turn | None:
         """The turn that owns this item of the user."""
@@ -131,6 +133,10 @@ class Turns:
     def add_response(self, response_id: str, turn: Turn) -> None:
         """This response answers this turn."""
         self._responses[response_id] = turn
+
+    def drop_response(self, response_id: str) -> None:
+        """This response answers no turn after all."""
+        self._responses.pop(response_id, None)
 
     def of_response(self, response_id: str) -> Turn | None:
         """The turn that this response answers."""
@@ -157,9 +163,11 @@ class Turns:
         self._items.clear()
         self._responses.clear()
         self._calls.clear()
+        self._past_items.clear()
         for turn in self._turns.values():
             turn.phase = Phase.HELD
             turn.item_id = None
+            turn.partial = ""
             turn.open_calls.clear()
             turn.calls_to_answer = 0
 

@@ -5,17 +5,23 @@ a server's mistake is a value, never an exception.
 """
 
 import binascii
+import contextlib
 import json
 import math
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, assert_never
 
 from voice_node.model.turn import ResponseStatus, TokenCount
 from voice_node.session import events as ev
 from voice_node.session import reading as read
 
-MAX_DEPTH_ERROR = "nested too deeply"
+_STATUS = {
+    "completed": ResponseStatus.COMPLETED,
+    "cancelled": ResponseStatus.CANCELLED,
+    "failed": ResponseStatus.FAILED,
+    "incomplete": ResponseStatus.INCOMPLETE,
+}
 
 
 def encode(event: ev.ClientEvent) -> str:
@@ -69,7 +75,7 @@ def decode(message: str | bytes) -> ev.ServerEvent:
     try:
         source = json.loads(message)
     except RecursionError:
-        return ev.Malformed(MAX_DEPTH_ERROR)
+        return ev.Malformed("nested too deeply")
     except ValueError as error:  # JSON, UTF-8 and a number of too many digits
         return ev.Malformed(f"not JSON: {type(error).__name__}")
     if not isinstance(source, dict) or not isinstance(source.get("type"), str):
@@ -146,29 +152,34 @@ def _item_done(source: Mapping[str, Any]) -> ev.ServerEvent:
 def _function_call(item: Mapping[str, Any]) -> ev.FunctionCall | None:
     if item.get("type") != "function_call" or item.get("status", "completed") != "completed":
         return None  # cut off in the middle: its arguments may be half a JSON
-    return ev.FunctionCall(
-        read.text(item, "call_id"), read.text(item, "name"), read.text_or(item, "arguments", "{}") or "{}"
-    )
+    arguments = "{}" if item.get("arguments") is None else read.text(item, "arguments") or "{}"
+    return ev.FunctionCall(read.text(item, "call_id"), read.text(item, "name"), arguments)
+
+
+def _calls(output: list[Mapping[str, Any]]) -> Iterator[ev.FunctionCall]:
+    """The calls that can be answered; one that cannot be read must not hide that the response is over."""
+    for item in output:
+        with contextlib.suppress(read.Unreadable):
+            if (call := _function_call(item)) is not None:
+                yield call
 
 
 def _response_done(source: Mapping[str, Any]) -> ev.ServerEvent:
     response = read.mapping(source, "response")
-    try:
-        status = ResponseStatus(read.text_or(response, "status", "completed"))
-    except ValueError:
-        raise read.Unreadable("response.status is unknown") from None
+    status = _STATUS.get(read.text_or(response, "status", ""))
     details = read.mapping_or_empty(response, "status_details")
     error = read.mapping_or_empty(details, "error")
     detail = read.text_or(error, "code", "") or read.text_or(error, "type", "") or read.text_or(details, "reason", "")
+    if status is None:  # it is over all the same
+        status, detail = ResponseStatus.FAILED, detail or "unknown_status"
     output = read.mappings(response, "output")
     usage = read.mapping_or_empty(response, "usage")
-    calls = [_function_call(item) for item in output] if status is ResponseStatus.COMPLETED else []
     return ev.ResponseDone(
         response_id=read.text_or(response, "id", ""),
         status=status,
         detail=detail,
         metadata=read.texts(response, "metadata"),
-        calls=tuple(call for call in calls if call is not None),
+        calls=tuple(_calls(output)) if status is ResponseStatus.COMPLETED else (),
         messages=tuple(_message(item) for item in output if item.get("type") == "message"),
         usage_input=_tokens(read.mapping_or_empty(usage, "input_token_details"), read.count(usage, "input_tokens")),
         usage_output=_tokens(read.mapping_or_empty(usage, "output_token_details"), read.count(usage, "output_tokens")),

@@ -1,0 +1,227 @@
+"""A scripted Realtime server over a true WebSocket. Strict: what the script does not expect fails the test by itself.
+
+A script is the steps of one connection; connections beyond the last script are an error, scripts or steps that were not
+used up are one too. `async with RealtimeServer([greet(), ...], [...]) as server:` raises all of it at the end.
+Appends of audio are collected in `server.audio` and are not steps.
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, assert_never
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from tests.fakes.schema import check_event
+
+Json = dict[str, Any]
+_STEP_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """The next client event is of this type and passes the check."""
+
+    type: str
+    check: Callable[[Json], object] = bool
+    """Returns or raises; returning False fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Send these events, or these raw messages."""
+
+    events: tuple[Json | str | bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End the connection with this code."""
+
+    code: int = 1000
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Break the TCP connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """Read nothing and answer nothing, pings included, until the client is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait until the test sets the event; the client may send audio meanwhile."""
+
+    until: asyncio.Event
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Stay silent until the client leaves; it may send nothing but audio."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer the handshake with this HTTP status; the only step of its script."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Step = Expect | Emit | Close | Drop | Freeze | Pause | Stay | Refuse
+Script = Sequence[Step]
+
+
+def emit(*events: Json | str | bytes) -> Emit:
+    """Send these events."""
+    return Emit(events)
+
+
+def greet(session: Json | None = None) -> tuple[Step, ...]:
+    """The handshake of a well-behaved server."""
+    created = {"type": "session.created", "session": {"id": "sess_1", "type": "realtime"}}
+    return (
+        emit(created),
+        Expect("session.update"),
+        emit({"type": "session.updated", "session": session or {"type": "realtime"}}),
+    )
+
+
+class RealtimeServer:
+    """Listens on `server.url`; one script a connection."""
+
+    def __init__(self, *scripts: Script, is_endless: bool = False) -> None:
+        """`is_endless`: the last script serves all further connections too."""
+        self.url = ""
+        self.audio = bytearray()
+        """What was appended, on all connections."""
+        self.events: list[Json] = []
+        """Every client event but appends, on all connections."""
+        self.requests: list[Request] = []
+        """Every handshake."""
+        self._scripts = scripts
+        self._is_endless = is_endless
+        self._served = 0
+        self._errors: list[Exception] = []
+        self._server: Server | None = None
+        self._numbers: dict[ServerConnection, int] = {}
+        self._is_over = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._server = await serve(
+            self._serve,
+            "127.0.0.1",
+            0,
+            process_request=self._answer,
+            max_size=None,
+            compression=None,
+            close_timeout=1,
+            ping_interval=None,
+        )
+        self.url = f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1/realtime"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        self._is_over.set()
+        self._server.close()
+        await self._server.wait_closed()
+        if not self._is_endless and self._served < len(self._scripts) and error is None:
+            self._errors.append(AssertionError(f"{len(self._scripts) - self._served} scripts were not served"))
+        if self._errors:
+            raise ExceptionGroup("the Realtime server's script was not followed", self._errors)
+
+    def types(self) -> list[str]:
+        """The types of the client events but appends, in order."""
+        return [event["type"] for event in self.events]
+
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        self._numbers[connection] = len(self.requests)
+        self.requests.append(request)
+        script = self._script(self._numbers[connection])
+        if script and isinstance(script[0], Refuse):
+            self._served += 1
+            headers = Headers({"Connection": "close", "Content-Length": "0"} | script[0].headers)
+            return Response(script[0].status, "refused", headers)
+        return None
+
+    def _script(self, number: int) -> Script | None:
+        if number < len(self._scripts):
+            return self._scripts[number]
+        return self._scripts[-1] if self._is_endless else None
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        number = self._numbers[connection]
+        script = self._script(number)
+        if script is None:
+            self._errors.append(AssertionError(f"connection {number + 1} came without a script"))
+            return
+        self._served += 1
+        inbox = self._inbox(connection)
+        try:
+            for at, step in enumerate(script):
+                try:
+                    async with asyncio.timeout(None if isinstance(step, Pause | Stay | Freeze) else _STEP_S):
+                        await self._perform(step, connection, inbox)
+                except (AssertionError, TimeoutError, ConnectionClosed, StopAsyncIteration) as error:
+                    place = f"connection {number + 1}, step {at + 1}: {step}"
+                    self._errors.append(AssertionError(f"{place}: {type(error).__name__} {error}"))
+                    return
+            if not any(isinstance(step, Close | Drop | Freeze | Stay) for step in script):
+                await self._perform(Stay(), connection, inbox)
+        except AssertionError as error:
+            self._errors.append(error)
+
+    async def _perform(self, step: Step, connection: ServerConnection, inbox: AsyncIterator[Json]) -> None:
+        match step:
+            case Expect(event_type, check):
+                event = await anext(inbox)
+                assert event["type"] == event_type, f"{event['type']} came"
+                assert check(event) is not False, f"{event} is not as expected"
+            case Emit(events):
+                for message in events:
+                    await connection.send(json.dumps(message) if isinstance(message, dict) else message)
+            case Close(code, reason):
+                await connection.close(code, reason)
+            case Drop():
+                connection.transport.abort()
+            case Freeze():
+                connection.transport.pause_reading()
+                await self._is_over.wait()
+                connection.transport.abort()
+            case Pause(until):
+                await until.wait()
+            case Stay():
+                async for event in inbox:
+                    raise AssertionError(f"nothing was expected, {event['type']} came")
+            case Refuse():
+                raise AssertionError("Refuse is the only step of its script")
+            case _:
+                assert_never(step)
+
+    async def _inbox(self, connection: ServerConnection) -> AsyncIterator[Json]:
+        with contextlib.suppress(ConnectionClosed):
+            async for message in connection:
+                event = json.loads(message)
+                try:
+                    check_event("client", event)
+                except AssertionError as error:
+                    self._errors.append(error)
+                if event["type"] == "input_audio_buffer.append":
+                    self.audio += base64.b64decode(event["audio"], validate=True)
+                else:
+                    self.events.append(event)
+                    yield event

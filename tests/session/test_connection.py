@@ -1,0 +1,437 @@
+"""The connection against a scripted server over a true WebSocket."""
+
+import asyncio
+import base64
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.fakes.realtime_server import (
+    Close,
+    Drop,
+    Emit,
+    Expect,
+    Freeze,
+    Pause,
+    RealtimeServer,
+    Refuse,
+    Script,
+    Stay,
+    emit,
+    greet,
+)
+from tests.fakes.until import until
+from tests.session.room import SECOND, ended, settings
+from voice_node.model.control import AnswerCall, AskText
+from voice_node.model.errors import SessionRefused
+from voice_node.model.moment import Moment
+from voice_node.model.speech import SpeechAudio, SpeechStarted
+from voice_node.model.turn import (
+    LinkChanged,
+    Outcome,
+    ReplyAudio,
+    ReplyAudioEnded,
+    ServiceTrouble,
+    ToolCall,
+    Transcript,
+    TurnFinished,
+    TurnLost,
+)
+from voice_node.runtime.pipe import Pipe
+from voice_node.session.connection import Connection
+from voice_node.session.protocol import Input, Protocol
+from voice_node.session.providers import Endpoint
+
+CANARY = "sk-canary-0123456789abcdef"
+PCM = b"\1\0" * 480
+
+
+class Node:
+    """A connection with what it tells and plays."""
+
+    def __init__(self, url: str, *, speed: float = 1.0, **values: Any) -> None:
+        """`speed`: how much faster the node's clock runs; its pings, sends and pauses keep their own time."""
+        self.inputs: Pipe[Input] = Pipe(500)
+        self.outcomes: list[Outcome] = []
+        self.played: list[ReplyAudio | ReplyAudioEnded] = []
+        self.failure: SessionRefused | None = None
+
+        async def endpoint() -> Endpoint:
+            return Endpoint(url, {"Authorization": f"Bearer {CANARY}"})
+
+        def clock() -> Moment:
+            return Moment(asyncio.get_running_loop().time() * speed, datetime.now(UTC))
+
+        timing = {name: values.pop(name) for name in ("ping_s", "open_s", "send_s") if name in values}
+        self.connection = Connection(
+            Protocol(settings(**values), ()), endpoint, clock, self.outcomes.append, self.played.append, **timing
+        )
+
+    async def run(self) -> None:
+        try:
+            await self.connection.run(self.inputs)
+        except* SessionRefused as group:
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            assert isinstance(error, SessionRefused)
+            self.failure = error
+
+    def all(self, kind: Callable[..., Any]) -> list[Any]:
+        return [value for value in self.outcomes if isinstance(value, kind)]  # type: ignore[arg-type]  # a class
+
+    async def say(self, turn_id: str, pcm: bytes = SECOND) -> None:
+        await self.inputs.put(SpeechStarted(turn_id, 0))
+        for at in range(0, len(pcm), 4800):
+            await self.inputs.put(SpeechAudio(turn_id, pcm[at : at + 4800]))
+        await self.inputs.put(ended(turn_id, len(pcm) / 48_000))
+
+    async def ended(self, count: int) -> list[tuple[str, str]]:
+        """How the first `count` turns ended, once they did."""
+        await until(lambda: len(self.all(TurnFinished) + self.all(TurnLost)) >= count, 20)
+        return [
+            (end.turn_id, str(end.status if isinstance(end, TurnFinished) else end.reason))
+            for end in self.outcomes
+            if isinstance(end, TurnFinished | TurnLost)
+        ]
+
+    async def is_up(self) -> None:
+        await until(lambda: any(link.is_up for link in self.all(LinkChanged)))
+
+
+@asynccontextmanager
+async def node(url: str, **values: Any) -> AsyncIterator[Node]:
+    """A connection at work until the block ends."""
+    room = Node(url, **values)
+    task = asyncio.create_task(room.run())
+    try:
+        yield room
+        room.inputs.close()
+        await asyncio.wait_for(task, 10)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def committed(item_id: str, text: str = "turn on the light") -> Emit:
+    return emit(
+        {"type": "input_audio_buffer.committed", "item_id": item_id},
+        {
+            "type": "conversation.item.input_audio_transcription.completed",
+            "item_id": item_id,
+            "content_index": 0,
+            "transcript": text,
+            "usage": {"type": "duration", "seconds": 1.0},
+        },
+    )
+
+
+def reply(response_id: str, *, text: str = "it is on", pcm: bytes = PCM) -> Emit:
+    ids = {"response_id": response_id, "item_id": f"item_{response_id}", "output_index": 0, "content_index": 0}
+    return emit(
+        {"type": "response.created", "response": {"id": response_id, "metadata": {}}},
+        {"type": "response.output_audio_transcript.delta", "delta": text} | ids,
+        {"type": "response.output_audio.delta", "delta": base64.b64encode(pcm).decode()} | ids,
+        {"type": "response.output_audio.done"} | ids,
+        {"type": "response.output_audio_transcript.done", "transcript": text} | ids,
+        {"type": "response.done", "response": {"id": response_id, "status": "completed", "output": []}},
+        {"type": "rate_limits.updated", "rate_limits": []},
+    )
+
+
+def spoken_turn(number: int = 1) -> Script:
+    return (
+        Expect("input_audio_buffer.commit"),
+        committed(f"item_{number}"),
+        Expect("response.create"),
+        reply(f"resp_{number}"),
+    )
+
+
+async def test_a_spoken_turn() -> None:
+    async with RealtimeServer([*greet(), *spoken_turn()]) as server, node(server.url) as room:
+        await room.say("t1", SECOND + PCM)
+        assert await room.ended(1) == [("t1", "completed")]
+        assert bytes(server.audio) == SECOND + PCM
+        assert [(words.role, words.text) for words in room.all(Transcript)] == [
+            ("user", "turn on the light"),
+            ("assistant", "it is on"),
+        ]
+        assert [piece.pcm for piece in room.played if isinstance(piece, ReplyAudio)] == [PCM]
+        assert server.types() == ["session.update", "input_audio_buffer.commit", "response.create"]
+        session = server.events[0]["session"]
+        assert session["audio"]["input"]["turn_detection"] is None
+        assert "OpenAI-Beta" not in server.requests[0].headers
+
+
+async def test_no_audio_before_the_session_is_configured() -> None:
+    go = asyncio.Event()
+    handshake = greet()
+    script = (handshake[0], handshake[1], Pause(go), handshake[2], *spoken_turn())
+    async with RealtimeServer(script) as server, node(server.url) as room:
+        await room.say("t1")
+        await until(lambda: server.types() == ["session.update"])
+        await asyncio.sleep(0.1)  # time in which a wrong node would speak
+        assert server.audio == b""
+        go.set()
+        assert await room.ended(1) == [("t1", "completed")]
+
+
+def call(response_id: str, *call_ids: str) -> Emit:
+    items = [
+        {"type": "function_call", "call_id": call_id, "name": "light", "arguments": "{}", "status": "completed"}
+        for call_id in call_ids
+    ]
+    ids = {"response_id": response_id, "output_index": 0, "item_id": "item_c"}
+    announced = [
+        event | ids
+        for item in items
+        for event in (
+            {"type": "response.function_call_arguments.done", "call_id": item["call_id"], "arguments": "{}"},
+            {"type": "response.output_item.done", "item": item},
+        )
+    ]
+    return emit(
+        {"type": "response.created", "response": {"id": response_id, "metadata": {}}},
+        *announced,
+        {"type": "response.done", "response": {"id": response_id, "status": "completed", "output": items}},
+    )
+
+
+async def test_parallel_calls_are_told_once_and_lead_to_one_response() -> None:
+    script = (
+        *greet(),
+        Expect("conversation.item.create"),
+        Expect("response.create"),
+        call("r1", "call_1", "call_2"),
+        Expect("conversation.item.create", lambda event: event["item"]["call_id"] == "call_2"),
+        Expect("conversation.item.create", lambda event: event["item"]["call_id"] == "call_1"),
+        Expect("response.create"),
+        reply("r2"),
+    )
+    async with RealtimeServer(script) as server, node(server.url) as room:
+        await room.inputs.put(AskText("t1", "all lights on"))
+        await until(lambda: len(room.all(ToolCall)) == 2)
+        await room.inputs.put(AnswerCall("call_2", "{}"))
+        await room.inputs.put(AnswerCall("call_2", "{}"))
+        await until(lambda: len(server.events) == 4)
+        await room.inputs.put(AnswerCall("call_1", "{}"))
+        assert await room.ended(1) == [("t1", "completed")]
+        assert [asked.call_id for asked in room.all(ToolCall)] == ["call_1", "call_2"]
+
+
+@pytest.mark.parametrize("end", [Close(1000), Close(1001, "going away"), Close(1011), Close(1012), Drop()], ids=repr)
+async def test_every_end_is_a_disconnect(end: Close | Drop) -> None:
+    cut = (*greet(), Expect("input_audio_buffer.commit"), end)
+    async with RealtimeServer(cut, [*greet(), *spoken_turn()]) as server, node(server.url) as room:
+        await room.is_up()
+        await room.say("t1")
+        assert await room.ended(1) == [("t1", "completed")]
+        assert bytes(server.audio) == SECOND * 2
+        assert [link.is_up for link in room.all(LinkChanged)][:3] == [True, False, True]
+        assert room.connection.reconnects == 1
+
+
+async def test_a_turn_that_was_acted_on_is_not_said_again() -> None:
+    go = asyncio.Event()
+    begun = reply("r1").events[:3]
+    cut = (*greet(), Expect("input_audio_buffer.commit"), Expect("response.create"), Emit(begun), Pause(go), Drop())
+    async with RealtimeServer(cut, [*greet(), Stay()]) as server, node(server.url) as room:
+        await room.say("t1")
+        await until(lambda: bool(room.played))
+        go.set()
+        assert await room.ended(1) == [("t1", "disconnected")]
+        await until(lambda: len(server.requests) == 2)
+        await until(lambda: len(room.all(LinkChanged)) == 3)
+
+
+async def test_a_server_that_accepts_and_closes_is_not_stormed() -> None:
+    async with RealtimeServer([Close(1011, "overloaded")], is_endless=True) as server, node(server.url) as room:
+        await asyncio.sleep(2.5)
+        assert 2 <= len(server.requests) <= 6
+        assert room.failure is None
+
+
+async def test_a_server_that_greets_and_gives_up_is_not_stormed() -> None:
+    expired = {"type": "error", "error": {"type": "invalid_request_error", "code": "session_expired", "message": "x"}}
+    async with RealtimeServer([*greet(), emit(expired), Stay()], is_endless=True) as server, node(server.url):
+        await asyncio.sleep(2.5)
+        assert 2 <= len(server.requests) <= 6
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_key_ends_the_session(status: int) -> None:
+    async with RealtimeServer([Refuse(status)]) as server, node(server.url) as room:
+        await until(lambda: room.failure is not None)
+        assert str(status) in str(room.failure)
+        assert CANARY not in str(room.failure)
+
+
+async def test_an_error_about_the_key_ends_the_session() -> None:
+    error = {"type": "invalid_request_error", "code": "invalid_api_key", "message": f"Incorrect API key: {CANARY}."}
+    async with RealtimeServer([emit({"type": "error", "error": error}), Stay()]) as server, node(server.url) as room:
+        await until(lambda: room.failure is not None)
+        assert "invalid_api_key" in str(room.failure)
+        assert CANARY not in str(room.failure) + str(room.outcomes)
+
+
+async def test_a_rate_limit_says_when_to_come_back() -> None:
+    refused = Refuse(429, {"Retry-After": "1"})
+    async with RealtimeServer([refused], [*greet(), *spoken_turn()]) as server, node(server.url) as room:
+        began = asyncio.get_running_loop().time()
+        await room.say("t1")
+        assert await room.ended(1) == [("t1", "completed")]
+        assert asyncio.get_running_loop().time() - began > 0.9
+
+
+@pytest.mark.parametrize("status", [500, 503])
+async def test_a_service_in_trouble_is_tried_again(status: int) -> None:
+    async with RealtimeServer([Refuse(status)], [*greet(), *spoken_turn()]) as server, node(server.url) as room:
+        await room.say("t1")
+        assert await room.ended(1) == [("t1", "completed")]
+
+
+async def test_a_frozen_server_is_noticed() -> None:
+    async with (
+        RealtimeServer([*greet(), Freeze()], [*greet(), *spoken_turn()]) as server,
+        node(server.url, ping_s=0.2) as room,
+    ):
+        await room.is_up()
+        await until(lambda: len(server.requests) == 2)
+        await room.say("t1")
+        assert await room.ended(1) == [("t1", "completed")]
+
+
+async def test_a_server_that_does_not_read_is_given_up() -> None:
+    """Its kernel and ours take some megabytes; what is beyond makes every write wait, pings and closes too."""
+    async with (
+        RealtimeServer([*greet(), Freeze()], [*greet(), Stay()]) as server,
+        node(server.url, ping_s=60, send_s=0.5) as room,
+    ):
+        await room.is_up()
+        flood = asyncio.create_task(room.say("t1", SECOND * 240))
+        await until(lambda: len(server.requests) == 2, 20)
+        flood.cancel()
+        await until(lambda: [link.is_up for link in room.all(LinkChanged)][:3] == [True, False, True])
+
+
+async def test_a_handshake_that_never_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with node(f"ws://127.0.0.1:{silent.getsockname()[1]}/", open_s=0.1) as room:
+            await until(lambda: len(room.all(LinkChanged)) >= 2)
+            assert "cannot be reached" in room.all(LinkChanged)[0].detail
+
+
+async def test_a_server_that_never_configures() -> None:
+    async with RealtimeServer([Stay()], [*greet(), *spoken_turn()]) as server, node(server.url, speed=50) as room:
+        await until(lambda: len(server.requests) == 2)
+        await room.say("t1")
+        assert await room.ended(1) == [("t1", "completed")]
+
+
+async def test_a_server_that_never_finishes_a_turn() -> None:
+    mute = (*greet(), Expect("conversation.item.create"), Expect("response.create"), Stay())
+    async with RealtimeServer(mute, [*greet(), *spoken_turn()]) as server, node(server.url, speed=50) as room:
+        await room.is_up()
+        await room.inputs.put(AskText("t1", "what is the time"))
+        assert await room.ended(1) == [("t1", "timeout")]
+        await until(lambda: len(server.requests) == 2)
+        await room.say("t2")
+        assert (await room.ended(2))[1:] == [("t2", "completed")]
+
+
+async def test_nobody_is_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    async with node(f"ws://127.0.0.1:{port}/", speed=100) as room:
+        await room.say("t1")
+        assert await room.ended(1) == [("t1", "stale")]
+        assert all(link.is_trouble for link in room.all(LinkChanged))
+
+
+async def test_a_server_that_speaks_something_else() -> None:
+    async def gibberish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ESMTP\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(gibberish, "127.0.0.1", 0)
+    async with server, node(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/") as room:
+        await until(lambda: len(room.all(LinkChanged)) >= 2)
+        assert "does not speak WebSocket" in room.all(LinkChanged)[0].detail
+
+
+async def test_large_and_unreadable_messages() -> None:
+    large = {"type": "conversation.item.retrieved", "item": {"audio": "A" * 3 * 2**20}}
+    odd = Emit((b"\xff\xfe", "[]", "{", '{"type":"response.new"}', '{"type":"response.done"}'))
+    script = (*greet(), emit(large), odd, *spoken_turn())
+    async with RealtimeServer(script) as server, node(server.url) as room:
+        await room.say("t1")
+        assert await room.ended(1) == [("t1", "completed")]
+        assert len(server.requests) == 1
+
+
+async def test_it_closes_when_idle_and_opens_when_somebody_speaks() -> None:
+    async with (
+        RealtimeServer([*greet(), *spoken_turn()], [*greet(), *spoken_turn(2)]) as server,
+        node(server.url, connect="on_speech", speed=200) as room,
+    ):
+        await room.say("t1")
+        await room.ended(1)
+        await until(lambda: [link.is_up for link in room.all(LinkChanged)] == [True, False])
+        await asyncio.sleep(0.5)  # time in which a wrong node would open another
+        assert len(server.requests) == 1
+        await room.say("t2")
+        assert await room.ended(2) == [("t1", "completed"), ("t2", "completed")]
+        assert not any(link.is_trouble for link in room.all(LinkChanged))
+
+
+async def test_the_end_of_inputs_waits_for_the_last_turn() -> None:
+    async with RealtimeServer([*greet(), *spoken_turn()]) as server:
+        room = Node(server.url)
+        await room.say("t1")
+        room.inputs.close()
+        await asyncio.wait_for(room.run(), 10)
+        assert await room.ended(1) == [("t1", "completed")]
+
+
+async def test_errors_do_not_end_the_connection() -> None:
+    def error(code: str) -> Emit:
+        return emit({"type": "error", "error": {"type": "invalid_request_error", "code": code, "message": "no"}})
+
+    codes = (
+        "response_cancel_not_active",
+        "input_audio_buffer_commit_empty",
+        "conversation_already_has_active_response",
+    )
+    script = (*greet(), *(error(code) for code in codes), error("invalid_value"), *spoken_turn())
+    async with RealtimeServer(script) as server, node(server.url) as room:
+        await room.say("t1")
+        assert await room.ended(1) == [("t1", "completed")]
+        assert [trouble.code for trouble in room.all(ServiceTrouble)] == ["invalid_value"]
+
+
+async def test_the_key_is_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    message = {"type": "invalid_request_error", "code": "odd", "message": f"Incorrect API key provided: {CANARY}"}
+    scripts: list[Script] = [
+        [Refuse(500)],
+        [Close(1011, f"bad key {CANARY}")],
+        [*greet(), emit({"type": "error", "error": message}), *spoken_turn(), Drop()],
+        [Refuse(401)],
+    ]
+    async with RealtimeServer(*scripts) as server, node(server.url) as room:
+        await room.say("t1")
+        await room.ended(1)
+        await until(lambda: room.failure is not None)
+        assert all(request.headers["Authorization"] == f"Bearer {CANARY}" for request in server.requests)
+    ours = [record for record in caplog.records if not record.name.startswith("websockets.server")]
+    assert ours
+    assert CANARY not in "\n".join(logging.Formatter().format(record) for record in ours)
+    assert CANARY not in str(room.outcomes) + repr(room.failure)
+    assert "turn on the light" not in "\n".join(record.getMessage() for record in ours)
