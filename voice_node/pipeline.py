@@ -60,7 +60,7 @@ class Pipes:
     """The two channels; adapters get their ends of them before there is a pipeline."""
 
     def __init__(self) -> None:
-        self.inputs: Pipe[Input] = Pipe(500)
+        self.inputs: Pipe[Input] = Pipe(564, reserved=64)
         self.inbox: Pipe[Outcome | Command] = Pipe(2000)
         self.player: Player | None = None
         self.broker_came = asyncio.Event()
@@ -176,7 +176,7 @@ class Pipeline:
                 self._turn_over.clear()
                 self._awaited_turn = turn_id
                 await self._pipes.inputs.put(value)
-                if is_kept and self._stages.waits_for_turns:
+                if is_kept and self._stages.waits_for_turns and not self._pipes.inputs.is_closed:
                     await self._turn_over.wait()
                     await self._stages.player.drained()
             case _:
@@ -193,6 +193,7 @@ class Pipeline:
         except* NodeError as group:
             self._failures += _leaves(group)
         finally:
+            self._pipes.inputs.close()  # `listen` may wait for room
             self._pipes.inbox.close()
             self._turn_over.set()
             await self._stages.source.close()
