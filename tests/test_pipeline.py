@@ -35,9 +35,10 @@ from voice_node.model.turn import (
 )
 from voice_node.mqtt.encode import encode
 from voice_node.mqtt.topics import Topics
-from voice_node.pipeline import End, Pipeline, Pipes, Stages
+from voice_node.pipeline import End, Pipeline, Pipes
 from voice_node.router.router import Router
 from voice_node.settings.schema import RoomSettings
+from voice_node.stages import Stages
 
 DEADLINE_S = 5
 START = datetime(2026, 1, 1, tzinfo=UTC)

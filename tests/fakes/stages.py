@@ -136,6 +136,7 @@ class Player:
     def __init__(self, history: list[str]) -> None:
         self._history = history
         self.is_speaking = False
+        self.problem: str | None = None
         self.is_started = False
         self.is_closed = False
         self.played: list[tuple[str, bytes]] = []

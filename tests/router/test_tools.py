@@ -16,7 +16,9 @@ from voice_node.router.tools import (
     ToolBox,
     read_object,
     schema_problem,
+    schema_problems,
 )
+from voice_node.settings.schema import RoomSettings
 from voice_node.settings.tools import Tool
 
 LIGHT = {
@@ -210,6 +212,15 @@ def test_a_schema_that_cannot_be_used_is_found_before_it_is(schema: dict[str, An
 )
 def test_a_good_schema_has_no_problem(schema: dict[str, Any]) -> None:
     assert schema_problem(tool(schema)) is None
+
+
+def test_the_problems_of_a_room_name_the_tool() -> None:
+    tools = [tool(LIGHT, "good"), *(tool(schema, f"bad_{number}") for number, schema in enumerate(USELESS.values()))]
+    problems = list(schema_problems(RoomSettings(room="kitchen", tools=tools)))
+    assert [problem.path for problem in problems] == [
+        ("tools", index + 1, "parameters") for index in range(len(USELESS))
+    ]
+    assert all(problem.text and "\n" not in problem.text for problem in problems)
 
 
 JSON = st.recursive(
