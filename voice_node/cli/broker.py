@@ -3,11 +3,13 @@
 import asyncio
 import os
 import shutil
+import signal
 import socket
 from pathlib import Path
 from types import TracebackType
 
 from voice_node.model.errors import ConfigError
+from voice_node.runtime.child import end
 
 
 class PrivateBroker:
@@ -37,6 +39,5 @@ class PrivateBroker:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.terminate()
-            await self._process.wait()
+        if self._process is not None:
+            await end(self._process, signal.SIGTERM)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from voice_node.local.frames import HEADER, MISSING, Kind, pack, unpack_header
 from voice_node.local.grammar import Grammar
+from voice_node.runtime.child import end
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -150,10 +151,7 @@ class Recogniser:
             if process.stdout is not None and process.stdout.at_eof():
                 async with asyncio.timeout(1):
                     await process.wait()
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        await process.wait()
+        await end(process)
 
 
 async def _send(process: asyncio.subprocess.Process, kind: Kind, body: bytes) -> None:

@@ -8,6 +8,7 @@ import struct
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from voice_node.audio.resample import Resampler
+from voice_node.runtime.child import end
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -68,10 +69,7 @@ class Voice:
         except TimeoutError:
             _LOGGER.warning("espeak-ng said nothing for %.0f s: stopped", _PATIENCE_S)
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-            await process.wait()
+            await end(process)
 
 
 async def _resampled(wav: asyncio.StreamReader) -> AsyncIterator[bytes]:
