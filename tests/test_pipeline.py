@@ -128,6 +128,11 @@ class House:
     def feed(self) -> None:
         self.feeds += 1
 
+    def is_fed_beyond(self, feeds: int) -> bool:
+        """Gives another frame at each look."""
+        self.source.give(SILENT)
+        return self.feeds > feeds
+
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator["House"]:
         """Runs the pipeline; whatever the test left running is ended in good order, and nothing may stay."""
@@ -575,7 +580,7 @@ async def test_a_stop_while_a_call_is_on_its_way() -> None:
     async with House().at_work() as house:
         house.broker.may_deliver.clear()
         house.tell(call())
-        await asyncio.sleep(0.01)
+        await until(lambda: house.events("tool_call"))
         await house.pipeline.stop()
         house.broker.may_deliver.set()
         assert await house.end() is End.DONE
@@ -585,7 +590,7 @@ async def test_a_call_that_fails_after_the_broker_was_stopped_is_no_trouble() ->
     async with House().at_work() as house:
         house.broker.may_deliver.clear()
         house.tell(call())
-        await asyncio.sleep(0.01)
+        await until(lambda: house.events("tool_call"))
         await house.pipeline.stop()
         await until(lambda: house.broker.is_stopped)
         house.broker.trouble = "the broker is away"
@@ -730,14 +735,12 @@ async def test_the_watchdog_is_fed_while_frames_come_and_not_when_they_stay_away
     monkeypatch.setattr(pipeline_module, "FRAMELESS_S", 0.05)
     async with House().at_work() as house:
         house.tell(CaptureChanged(is_open=True, device="Seeed"))
-        house.source.give(SILENT)
-        await until(lambda: house.feeds > 3)
+        await until(lambda: house.is_fed_beyond(3))
         await asyncio.sleep(0.1)  # longer than FRAMELESS_S
         feeds = house.feeds
         await asyncio.sleep(0.03)
         assert house.feeds == feeds, "open, and no sound: only a restart cures that"
-        house.source.give(SILENT)
-        await until(lambda: house.feeds > feeds)
+        await until(lambda: house.is_fed_beyond(feeds))
 
 
 @pytest.mark.parametrize("is_muted", [True, False])
