@@ -179,8 +179,8 @@ def test_the_cost_of_a_turn_is_told_when_it_is_finished() -> None:
             "detail": "insufficient_quota",
             "timings_ms": {"done": 7},
             "usage": {
-                "input": {"text": 7, "audio": 10, "cached_text": 0, "cached_audio": 3},
-                "output": {"text": 1, "audio": 20, "cached_text": 0, "cached_audio": 0},
+                "input": {"text": 7, "audio": 10, "cached_text": 0, "cached_audio": 3, "image": 0, "cached_image": 0},
+                "output": {"text": 1, "audio": 20, "cached_text": 0, "cached_audio": 0, "image": 0, "cached_image": 0},
                 "transcription_s": 1.5,
             },
         },

@@ -58,12 +58,14 @@ class TurnLost:
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """Tokens of one direction by class; cached tokens are a subset of text and audio."""
+    """Tokens of one direction by class; cached tokens are a subset of those of their class."""
 
     text: int = 0
     audio: int = 0
     cached_text: int = 0
     cached_audio: int = 0
+    image: int = 0
+    cached_image: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Usage:
     input: TokenCount = field(default_factory=TokenCount)
     output: TokenCount = field(default_factory=TokenCount)
     transcription_s: float = 0.0
+    usd: float = 0.0
+    """By the price table; 0 where the service costs nothing."""
 
 
 class ResponseStatus(StrEnum):

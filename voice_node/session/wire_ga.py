@@ -200,7 +200,14 @@ def _tokens(details: Mapping[str, Any], total: int) -> TokenCount:
     if not text and not audio:
         text = total
     cached = read.mapping_or_empty(details, "cached_tokens_details")
-    return TokenCount(text, audio, read.count(cached, "text_tokens"), read.count(cached, "audio_tokens"))
+    return TokenCount(
+        text,
+        audio,
+        read.count(cached, "text_tokens"),
+        read.count(cached, "audio_tokens"),
+        read.count(details, "image_tokens"),
+        read.count(cached, "image_tokens"),
+    )
 
 
 def _error(source: Mapping[str, Any]) -> ev.ServerEvent:
