@@ -60,6 +60,7 @@ UNREADABLE = {
     "overflowing float": ('{"a": 1e999}', "too large"),
     "overflowing negative float": ('{"a": {"b": -1e999}}', "too large"),
     "integer beyond 2**53": ('{"a": 9007199254740993}', "too large"),
+    "integer below -2**53": ('{"a": -9007199254740993}', "too large"),
     "integer of 5,000 digits": ('{"a": ' + "9" * 5000 + "}", "not valid JSON"),
     "key given twice": ('{"a": 1, "a": 2}', "given twice"),
     "key given twice below": ('{"a": [{"b": 1, "b": 1}]}', "given twice"),
