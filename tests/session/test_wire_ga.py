@@ -42,6 +42,8 @@ SAMPLES: dict[str, type[ev.ServerEvent]] = {
     "conversation.item.input_audio_transcription.failed": ev.TranscriptFailed,
     "error": ev.ServerError,
     "input_audio_buffer.committed": ev.AudioCommitted,
+    "input_audio_buffer.speech_started": ev.ServerSpeechStarted,
+    "input_audio_buffer.speech_stopped": ev.ServerSpeechStopped,
     "response.created": ev.ResponseCreated,
     "response.done": ev.ResponseDone,
     "response.output_audio.delta": ev.Malformed,  # the sample's audio is no base64

@@ -143,6 +143,20 @@ class AudioCommitted:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerSpeechStarted:
+    """The server's own detector heard speech begin, in what will be this item."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSpeechStopped:
+    """The server's own detector heard speech end; a commit follows."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptDelta:
     """More of what was heard."""
 
@@ -286,6 +300,8 @@ ServerEvent = (
     SessionCreated
     | SessionUpdated
     | AudioCommitted
+    | ServerSpeechStarted
+    | ServerSpeechStopped
     | TranscriptDelta
     | TranscriptDone
     | TranscriptFailed

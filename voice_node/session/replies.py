@@ -22,6 +22,8 @@ from voice_node.session.turns import Turn
 
 TurnEvent = (
     ev.AudioCommitted
+    | ev.ServerSpeechStarted
+    | ev.ServerSpeechStopped
     | ev.TranscriptDelta
     | ev.TranscriptDone
     | ev.TranscriptFailed
@@ -59,6 +61,8 @@ class Replies:
                 turn = self._conversation.turns.committed(item_id)
                 if turn is not None:
                     turn.touched_at = now.at
+            case ev.ServerSpeechStarted() | ev.ServerSpeechStopped():
+                pass  # the gate ends the turns
             case ev.TranscriptDelta() | ev.TranscriptDone() | ev.TranscriptFailed():
                 self._transcript(event, now, step)
             case ev.ResponseCreated():

@@ -1,247 +1,29 @@
-"""The GA dialect: JSON text <-> events. Every name of the GA API that the node uses stands in this file.
+"""The GA dialect: JSON text <-> events. What only GA says stands here, the rest in `wire_common`."""
 
-Source: OpenAI's Realtime reference and SDK 3.51.0. Unknown types are `Ignored`, what cannot be read is `Malformed`:
-a server's mistake is a value, never an exception.
-"""
+from collections.abc import Mapping
 
-import binascii
-import contextlib
-import json
-import math
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, assert_never
-
-from voice_node.model.turn import ResponseStatus, TokenCount
 from voice_node.session import events as ev
-from voice_node.session import reading as read
+from voice_node.session import wire_common as wire
 
-_STATUS = {
-    "completed": ResponseStatus.COMPLETED,
-    "cancelled": ResponseStatus.CANCELLED,
-    "failed": ResponseStatus.FAILED,
-    "incomplete": ResponseStatus.INCOMPLETE,
+_READERS: Mapping[str, wire.Reader] = {
+    **wire.COMMON,
+    "response.output_audio.delta": wire.audio_delta,
+    "response.output_audio.done": wire.audio_done,
+    "response.output_audio_transcript.delta": wire.text_delta,
+    "response.output_audio_transcript.done": wire.text_done("transcript"),
+    "response.output_text.delta": wire.text_delta,
+    "response.output_text.done": wire.text_done("text"),
+    # xAI speaks GA with the beta names of written replies.
+    "response.text.delta": wire.text_delta,
+    "response.text.done": wire.text_done("text"),
 }
 
 
 def encode(event: ev.ClientEvent) -> str:
     """The JSON text of a client event."""
-    match event:
-        case ev.AppendAudio(pcm):  # 50 times a second: no JSON machinery, base64 needs no escaping
-            return '{"type":"input_audio_buffer.append","audio":"' + b64encode(pcm).decode("ascii") + '"}'
-        case ev.UpdateSession(event_id, session):
-            return _dump("session.update", event_id, session=session)
-        case ev.CommitAudio(event_id):
-            return _dump("input_audio_buffer.commit", event_id)
-        case ev.ClearAudio(event_id):
-            return _dump("input_audio_buffer.clear", event_id)
-        case ev.CreateText(event_id, item_id, role, text):
-            content = {"type": "input_text" if role == "user" else "output_text", "text": text}
-            item = {"id": item_id, "type": "message", "role": role, "content": [content]}
-            return _dump("conversation.item.create", event_id, item=item)
-        case ev.CreateCallOutput(event_id, call_id, output):
-            item = {"type": "function_call_output", "call_id": call_id, "output": output}
-            return _dump("conversation.item.create", event_id, item=item)
-        case ev.TruncateItem(event_id, item_id, audio_end_ms):
-            return _dump(
-                "conversation.item.truncate", event_id, item_id=item_id, content_index=0, audio_end_ms=audio_end_ms
-            )
-        case ev.DeleteItem(event_id, item_id):
-            return _dump("conversation.item.delete", event_id, item_id=item_id)
-        case ev.CreateResponse(event_id, metadata, instructions):
-            response: dict[str, Any] = {"metadata": dict(metadata)}
-            if instructions is not None:
-                response["instructions"] = instructions
-            return _dump("response.create", event_id, response=response)
-        case ev.CreateAnnouncement(event_id, text, metadata):
-            message = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
-            response = {
-                "conversation": "none",
-                "metadata": dict(metadata),
-                "input": [message],
-                "instructions": "Speak the user's text aloud, word for word, in its own language. Add nothing.",
-                "tools": [],
-            }
-            return _dump("response.create", event_id, response=response)
-        case ev.CancelResponse(event_id, response_id):
-            named = {} if response_id is None else {"response_id": response_id}
-            return _dump("response.cancel", event_id, **named)
-        case _:
-            assert_never(event)
+    return wire.encode_event(event, "output_text")
 
 
 def decode(message: str | bytes) -> ev.ServerEvent:
     """The event in one WebSocket message; `Malformed` where there is none."""
-    try:
-        source = json.loads(message)
-    except RecursionError:
-        return ev.Malformed("nested too deeply")
-    except ValueError as error:  # JSON, UTF-8 and a number of too many digits
-        return ev.Malformed(f"not JSON: {type(error).__name__}")
-    if not isinstance(source, dict) or not isinstance(source.get("type"), str):
-        return ev.Malformed("no object with a type")
-    event_type: str = source["type"]
-    reader = _READERS.get(event_type)
-    if reader is None:
-        return ev.Ignored(event_type[:64])
-    try:
-        return reader(source)
-    except read.Unreadable as error:
-        return ev.Malformed(f"{event_type}: {error}")
-
-
-def _dump(event_type: str, event_id: str, **fields: Any) -> str:
-    return json.dumps({"type": event_type, "event_id": event_id, **fields}, allow_nan=False)
-
-
-def _session_created(source: Mapping[str, Any]) -> ev.ServerEvent:
-    session = read.mapping(source, "session")
-    expires_at = read.number_or(session, "expires_at", 0)
-    return ev.SessionCreated(read.text_or(session, "id", ""), expires_at or None, session)
-
-
-def _transcript_done(source: Mapping[str, Any]) -> ev.ServerEvent:
-    usage = read.mapping_or_empty(source, "usage")
-    codes = [read.text_or(entry, "code", "") for entry in read.mappings(source, "languages")]
-    return ev.TranscriptDone(
-        item_id=read.text_or(source, "item_id", ""),
-        text=read.text_or(source, "transcript", ""),
-        language=next((code for code in codes if code), None),
-        confidence=_confidence(read.mappings(source, "logprobs")),
-        usage_input=_tokens(read.mapping_or_empty(usage, "input_token_details"), read.count(usage, "input_tokens")),
-        usage_output=TokenCount(text=read.count(usage, "output_tokens")),
-        usage_s=read.number_or(usage, "seconds", 0.0),
-    )
-
-
-def _confidence(logprobs: list[Mapping[str, Any]]) -> float | None:
-    values = [read.number_or(entry, "logprob", 0.0) for entry in logprobs]
-    if not values:
-        return None
-    return round(math.exp(min(0.0, sum(values) / len(values))), 3)
-
-
-def _audio_delta(source: Mapping[str, Any]) -> ev.ServerEvent:
-    try:
-        pcm = b64decode(read.text(source, "delta"), validate=True)
-    except (binascii.Error, ValueError):
-        raise read.Unreadable("delta is not base64") from None
-    return ev.ReplyAudioDelta(read.text(source, "response_id"), read.text_or(source, "item_id", ""), pcm)
-
-
-def _text_done(key: str) -> Callable[[Mapping[str, Any]], ev.ServerEvent]:
-    return lambda source: ev.ReplyTextDone(
-        read.text(source, "response_id"), read.text_or(source, "item_id", ""), read.text_or(source, key, "")
-    )
-
-
-def _text_delta(source: Mapping[str, Any]) -> ev.ServerEvent:
-    return ev.ReplyTextDelta(
-        read.text(source, "response_id"), read.text_or(source, "item_id", ""), read.text_or(source, "delta", "")
-    )
-
-
-def _item_done(source: Mapping[str, Any]) -> ev.ServerEvent:
-    item = read.mapping(source, "item")
-    call = _function_call(item)
-    if call is None:
-        return ev.Ignored("response.output_item.done")
-    return ev.CallDone(read.text(source, "response_id"), call)
-
-
-def _function_call(item: Mapping[str, Any]) -> ev.FunctionCall | None:
-    if item.get("type") != "function_call" or item.get("status", "completed") != "completed":
-        return None  # cut off in the middle: its arguments may be half a JSON
-    arguments = "{}" if item.get("arguments") is None else read.text(item, "arguments") or "{}"
-    return ev.FunctionCall(read.text(item, "call_id"), read.text(item, "name"), arguments)
-
-
-def _calls(output: list[Mapping[str, Any]]) -> Iterator[ev.FunctionCall]:
-    """The calls that can be answered; one that cannot be read must not hide that the response is over."""
-    for item in output:
-        with contextlib.suppress(read.Unreadable):
-            if (call := _function_call(item)) is not None:
-                yield call
-
-
-def _response_done(source: Mapping[str, Any]) -> ev.ServerEvent:
-    response = read.mapping(source, "response")
-    status = _STATUS.get(read.text_or(response, "status", ""))
-    details = read.mapping_or_empty(response, "status_details")
-    error = read.mapping_or_empty(details, "error")
-    detail = read.text_or(error, "code", "") or read.text_or(error, "type", "") or read.text_or(details, "reason", "")
-    if status is None:  # it is over all the same
-        status, detail = ResponseStatus.FAILED, detail or "unknown_status"
-    output = read.mappings(response, "output")
-    usage = read.mapping_or_empty(response, "usage")
-    return ev.ResponseDone(
-        response_id=read.text_or(response, "id", ""),
-        status=status,
-        detail=detail,
-        metadata=read.texts(response, "metadata"),
-        calls=tuple(_calls(output)) if status is ResponseStatus.COMPLETED else (),
-        messages=tuple(_message(item) for item in output if item.get("type") == "message"),
-        usage_input=_tokens(read.mapping_or_empty(usage, "input_token_details"), read.count(usage, "input_tokens")),
-        usage_output=_tokens(read.mapping_or_empty(usage, "output_token_details"), read.count(usage, "output_tokens")),
-    )
-
-
-def _message(item: Mapping[str, Any]) -> ev.ReplyMessage:
-    parts = [
-        read.text_or(part, "transcript", "") or read.text_or(part, "text", "")
-        for part in read.mappings(item, "content")
-    ]
-    return ev.ReplyMessage(read.text_or(item, "id", ""), "".join(parts))
-
-
-def _tokens(details: Mapping[str, Any], total: int) -> TokenCount:
-    """Tokens by class; a server that tells only the total is counted as text."""
-    text, audio = read.count(details, "text_tokens"), read.count(details, "audio_tokens")
-    if not text and not audio:
-        text = total
-    cached = read.mapping_or_empty(details, "cached_tokens_details")
-    return TokenCount(
-        text,
-        audio,
-        read.count(cached, "text_tokens"),
-        read.count(cached, "audio_tokens"),
-        read.count(details, "image_tokens"),
-        read.count(cached, "image_tokens"),
-    )
-
-
-def _error(source: Mapping[str, Any]) -> ev.ServerEvent:
-    error = read.mapping(source, "error")
-    code = read.text_or(error, "code", "") or read.text_or(error, "type", "") or "unknown"
-    event_id = error.get("event_id")
-    return ev.ServerError(
-        code, read.text_or(error, "message", ""), read.clean(event_id) if isinstance(event_id, str) else None
-    )
-
-
-_READERS: dict[str, Callable[[Mapping[str, Any]], ev.ServerEvent]] = {
-    "session.created": _session_created,
-    "session.updated": lambda source: ev.SessionUpdated(read.mapping(source, "session")),
-    "input_audio_buffer.committed": lambda source: ev.AudioCommitted(read.text_or(source, "item_id", "")),
-    "conversation.item.input_audio_transcription.delta": lambda source: ev.TranscriptDelta(
-        read.text_or(source, "item_id", ""), read.text_or(source, "delta", "")
-    ),
-    "conversation.item.input_audio_transcription.completed": _transcript_done,
-    "conversation.item.input_audio_transcription.failed": lambda source: ev.TranscriptFailed(
-        read.text_or(source, "item_id", ""), read.text_or(read.mapping_or_empty(source, "error"), "code", "unknown")
-    ),
-    "response.created": lambda source: ev.ResponseCreated(
-        read.text(read.mapping(source, "response"), "id"), read.texts(read.mapping(source, "response"), "metadata")
-    ),
-    "response.output_item.done": _item_done,
-    "response.output_audio.delta": _audio_delta,
-    "response.output_audio.done": lambda source: ev.ReplyAudioDone(
-        read.text(source, "response_id"), read.text_or(source, "item_id", "")
-    ),
-    "response.output_audio_transcript.delta": _text_delta,
-    "response.output_audio_transcript.done": _text_done("transcript"),
-    "response.output_text.delta": _text_delta,
-    "response.output_text.done": _text_done("text"),
-    "response.done": _response_done,
-    "error": _error,
-}
+    return wire.decode_event(message, _READERS)
