@@ -306,6 +306,8 @@ async def test_a_mute_ends_a_segment_after_all_that_was_said_of_it() -> None:
     sends_at_once = Gate(ROOM.gate.model_copy(update={"min_speech_ms": 0}), lambda: "t1")
     async with House(gate=sends_at_once).at_work() as house:
         house.session.may_read.clear()
+        house.pipes.inputs.offer(ctl.StopReply())
+        await until(lambda: len(house.pipes.inputs) == 0)
         while len(house.pipes.inputs) < 500:
             house.pipes.inputs.offer(ctl.StopReply())
         house.source.give(LOUD, LOUD)  # is said as a start and its sound, and both have to wait
