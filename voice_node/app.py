@@ -17,12 +17,14 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from voice_node import __version__
 from voice_node.capture.microphone import Microphone
 from voice_node.capture.wav_file import WavFile
 from voice_node.gate.gate import Gate
 from voice_node.gate.webrtc import WebrtcDetector
+from voice_node.model.audio import Frame
 from voice_node.model.errors import ConfigError, NodeError
 from voice_node.model.moment import Moment
 from voice_node.mqtt.bridge import Bridge, Published
@@ -48,6 +50,7 @@ from voice_node.stages import Player, Source, Stages
 log = logging.getLogger(__name__)
 
 STOP_DEADLINE_S = 5.0
+BROKER_PATIENCE_S = 10.0
 WAV = "wav:"
 
 
@@ -151,7 +154,8 @@ class Node:
             pipes.order,
         )
         player = self._player(pipes)
-        player.set_volume(state.number("volume", settings.playback.volume))
+        volume = state.number("volume", settings.playback.volume)
+        player.set_volume(volume)
         pipes.player = player
         stages = Stages(
             source=self._source(pipes),
@@ -166,7 +170,7 @@ class Node:
             ),
             player=player,
             broker=Delivery(bridge),
-            router=Router(settings, next_turn_id, self._facts(), is_muted=is_muted),
+            router=Router(settings, next_turn_id, self._facts(), is_muted=is_muted, volume=volume),
             encode=lambda report, now: encode(report, topics, now),
             clock=steady_moment,
             session_rate_hz=SESSION_RATE_HZ,
@@ -187,7 +191,8 @@ class Node:
             recordings = Recordings((Path(settings.device.removeprefix(WAV)),))
         if recordings is None:
             return Microphone(settings, frame_ms, pipes.tell)
-        return WavFile(
+        return Recording(
+            pipes.broker_came,
             recordings.paths,
             frame_ms=frame_ms,
             channel=settings.channel,
@@ -246,6 +251,36 @@ class Node:
         except ConfigError as error:
             return str(error)
         return None
+
+
+class Recording(WavFile):
+    """A recording that begins when the broker is there, or does not come within `BROKER_PATIENCE_S`.
+
+    A room has long been online when somebody speaks in it; what a recording says at once would reach nobody.
+    """
+
+    def __init__(self, broker_came: asyncio.Event, paths: Sequence[Path], **options: Any) -> None:
+        super().__init__(paths, **options)
+        self._broker_came = broker_came
+        self._closed = asyncio.Event()
+        self._is_waiting = True
+
+    async def close(self) -> None:
+        """End the iteration, and the waiting before it."""
+        self._closed.set()
+        await super().close()
+
+    async def __anext__(self) -> Frame:
+        if self._is_waiting:
+            self._is_waiting = False
+            await self._wait()
+        return await super().__anext__()
+
+    async def _wait(self) -> None:
+        waits = [asyncio.create_task(event.wait()) for event in (self._broker_came, self._closed)]
+        await asyncio.wait(waits, timeout=BROKER_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
 
 
 class Delivery:

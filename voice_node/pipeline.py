@@ -9,12 +9,15 @@
 Stopping is the end of data: `stop` closes the source, each stage drains and closes the next, the bridge says `offline`.
 A stage that cannot go on (`NodeError`) begins the same end; home automation is told before the process goes.
 
-Overflow: `inputs` makes `listen` wait, so that the ring behind it drops the oldest frames and the gate sees the hole.
+Overflow: `inputs` makes `listen` wait, so that the ring behind it drops the oldest frames and the gate sees the hole;
+places are kept for answers and other controls, which nobody could give again.
 `inbox` refuses commands beyond half of it, and the loss of an outcome is logged as an error.
 """
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from enum import Enum, auto
 from typing import assert_never
 
@@ -100,6 +103,7 @@ class Pipeline:
         self._pipes = pipes
         self._is_muted = is_muted
         self._switched = asyncio.Event()
+        self._saying = asyncio.Lock()
         self._turn_over = asyncio.Event()
         self._awaited_turn = ""
         self._resampler: Resampler | None = None
@@ -113,10 +117,14 @@ class Pipeline:
     async def run(self) -> End:
         """Work until the source ends or `stop` is called; raises the NodeError of a stage that could not go on."""
         stages = self._stages
-        await stages.player.start()
-        await stages.broker.start()
-        if not self._is_muted:
-            await stages.source.start()
+        async with AsyncExitStack() as started:
+            await stages.player.start()
+            started.push_async_callback(stages.player.close)
+            await stages.broker.start()
+            started.push_async_callback(stages.broker.stop)
+            if not self._is_muted:
+                await stages.source.start()
+            started.pop_all()
         self._perform(stages.router.started(stages.clock()))
         async with asyncio.TaskGroup() as self._group:
             self._helpers = (
@@ -127,6 +135,7 @@ class Pipeline:
             self._group.create_task(self._talk(), name="talk")
             self._group.create_task(self._route(), name="route")
             stages.started()
+        self._group = None
         if self._failures:
             raise self._failures[0]
         return self._end
@@ -139,8 +148,8 @@ class Pipeline:
 
     def reload(self, reply_to: ReplyTo | None = None) -> None:
         """Read the room file; where it is good, end, so that the node begins again with it."""
-        assert self._group is not None
-        self._group.create_task(self._reload(reply_to), name="reload")
+        if self._group is not None:
+            self._group.create_task(self._reload(reply_to), name="reload")
 
     async def _listen(self) -> None:
         stages = self._stages
@@ -151,20 +160,26 @@ class Pipeline:
                     said = stages.gate.shut()
                 else:
                     said = stages.gate.hear(frame, stages.detector.is_speech(frame))
-                for value in said:
-                    await self._say(value, frame.rate_hz)
-            for value in stages.gate.end():
-                await self._say(value, 0)
+                if said:
+                    await self._say_all(said, frame.rate_hz)
+            await self._say_all(stages.gate.end(), 0)
         except NodeError as error:
             self._failures.append(error)
         finally:
             self._pipes.inputs.close()
+
+    async def _say_all(self, said: Sequence[Speech], rate_hz: int) -> None:
+        async with self._saying:  # a mute ends a segment only after what was said of it
+            for value in said:
+                await self._say(value, rate_hz)
 
     async def _say(self, value: Speech, rate_hz: int) -> None:
         """Hand a piece of speech to the session, at its rate, and tell the router of the gate."""
         match value:
             case SpeechStarted(turn_id):
                 self._resampler = Resampler(rate_hz, self._stages.session_rate_hz)
+                self._turn_over.clear()
+                self._awaited_turn = turn_id
                 self._pipes.tell(SpeechChanged(turn_id, is_open=True))
                 await self._pipes.inputs.put(value)
             case SpeechAudio(turn_id, pcm):
@@ -173,8 +188,6 @@ class Pipeline:
                 if is_kept and self._resampler is not None:
                     await self._put_audio(turn_id, self._resampler.flush())
                 self._pipes.tell(SpeechChanged(turn_id, False, end_ms - start_ms, voiced_ms, snr_db, is_kept))
-                self._turn_over.clear()
-                self._awaited_turn = turn_id
                 await self._pipes.inputs.put(value)
                 if is_kept and self._stages.waits_for_turns and not self._pipes.inputs.is_closed:
                     await self._turn_over.wait()
@@ -282,12 +295,17 @@ class Pipeline:
                 self._switched.set()
             case ctl.SetVolume(volume):
                 stages.player.set_volume(volume)
+                self._remember("volume", volume)
             case ctl.OpenGate():
                 pass  # the gate of `activation.mode: voice` is never shut for want of a wake word
             case ctl.ReloadSettings(reply_to):
                 self.reload(reply_to)
             case _:
                 assert_never(control)
+
+    def _remember(self, key: str, value: bool | int) -> None:
+        assert self._group is not None
+        self._group.create_task(asyncio.to_thread(self._stages.remember, key, value), name=f"remember {key}")
 
     async def _reload(self, reply_to: ReplyTo | None) -> None:
         error = await asyncio.to_thread(self._stages.reload)
@@ -304,13 +322,16 @@ class Pipeline:
             await self._switched.wait()
             self._switched.clear()
             is_muted = self._is_muted
+            await asyncio.to_thread(self._stages.remember, "is_muted", is_muted)
             try:
                 await (self._stages.source.pause() if is_muted else self._stages.source.resume())
             except NodeError as error:  # its driver hangs: only the end of the process closes the device for sure
                 self._failures.append(error)
                 await self._stages.source.close()
-            await asyncio.to_thread(self._stages.remember, "is_muted", is_muted)
+                return
             self._pipes.tell(MuteChanged(is_muted))
+            if is_muted:
+                await self._say_all(self._stages.gate.shut(), 0)  # no frame comes any more that would do it
 
     async def _watch(self) -> None:
         """A device that is known to be away is looked for and has its own deadline; silence without a loss has none."""

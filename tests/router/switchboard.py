@@ -42,7 +42,7 @@ class Switchboard:
         numbers = itertools.count(1)
         content = ROOM.model_dump() | sections
         self.router = Router(
-            RoomSettings.model_validate(content), lambda: f"typed-{next(numbers)}", FACTS, is_muted=is_muted
+            RoomSettings.model_validate(content), lambda: f"typed-{next(numbers)}", FACTS, is_muted=is_muted, volume=70
         )
         self.at = 1000.0
 

@@ -53,7 +53,13 @@ class Router:
     """One room's switchboard."""
 
     def __init__(
-        self, settings: RoomSettings, next_turn_id: Callable[[], str], facts: Mapping[str, Any], *, is_muted: bool
+        self,
+        settings: RoomSettings,
+        next_turn_id: Callable[[], str],
+        facts: Mapping[str, Any],
+        *,
+        is_muted: bool,
+        volume: int,
     ) -> None:
         """`facts` is what `info` tells besides the link: version, configuration hash, capabilities; no secrets."""
         self._settings = settings
@@ -69,7 +75,7 @@ class Router:
         """What each turn under way has cost."""
         self._over: deque[str] = deque(maxlen=MOST_TURNS)
         """Turns that ended lately: a segment may close after its turn was lost."""
-        self._volume = settings.playback.volume
+        self._volume = volume
         self._problems: dict[str, int] = {}
 
     @property
