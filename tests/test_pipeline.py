@@ -36,6 +36,7 @@ from voice_node.model.turn import (
 from voice_node.mqtt.encode import encode
 from voice_node.mqtt.topics import Topics
 from voice_node.pipeline import End, Pipeline, Pipes
+from voice_node.router.costs import Costs
 from voice_node.router.router import Router
 from voice_node.settings.schema import RoomSettings
 from voice_node.stages import Stages
@@ -78,7 +79,7 @@ class House:
         self.source, self.session = Source(self.history), Session(self.history)
         self.player, self.broker = Player(self.history), Broker(self.history)
         self.detector = Detector()
-        self.remembered: list[tuple[str, bool | int]] = []
+        self.remembered: list[tuple[str, object]] = []
         self.reload_error: str | None = None
         self.feeds = 0
         self.is_started = False
@@ -89,6 +90,7 @@ class House:
         def next_turn_id() -> str:
             return f"t{next(numbers)}"
 
+        costs = Costs(ROOM.budget, START.date(), None)
         self.stages = replace(
             Stages(
                 source=self.source,
@@ -97,7 +99,7 @@ class House:
                 session=self.session,
                 player=self.player,
                 broker=self.broker,
-                router=Router(ROOM, next_turn_id, {"version": "1"}, is_muted=is_muted, volume=70),
+                router=Router(ROOM, next_turn_id, {"version": "1"}, costs=costs, is_muted=is_muted, volume=70),
                 encode=lambda report, now: encode(report, TOPICS, now),
                 clock=self.clock,
                 session_rate_hz=RATE_HZ,
@@ -118,9 +120,10 @@ class House:
         at = asyncio.get_running_loop().time()
         return Moment(at, START + timedelta(seconds=at))
 
-    def remember(self, key: str, value: bool | int) -> None:
+    def remember(self, key: str, value: object) -> None:
         self.remembered.append((key, value))
-        self.history.append(f"remembered {key} {value}")
+        if key != "usage":  # after each turn, whenever the disk is done
+            self.history.append(f"remembered {key} {value}")
 
     def started(self) -> None:
         self.is_started = True

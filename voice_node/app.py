@@ -33,6 +33,7 @@ from voice_node.mqtt.message import Message
 from voice_node.mqtt.topics import Topics
 from voice_node.pipeline import End, Pipeline, Pipes
 from voice_node.playback.speaker import NullSpeaker, Speaker
+from voice_node.router.costs import Costs
 from voice_node.router.router import Router
 from voice_node.router.tools import schema_problems
 from voice_node.runtime.logs import set_up
@@ -170,7 +171,14 @@ class Node:
             ),
             player=player,
             broker=Delivery(bridge),
-            router=Router(settings, next_turn_id, self._facts(), is_muted=is_muted, volume=volume),
+            router=Router(
+                settings,
+                next_turn_id,
+                self._facts(),
+                costs=Costs(settings.budget, steady_moment().day, state.mapping("usage")),
+                is_muted=is_muted,
+                volume=volume,
+            ),
             encode=lambda report, now: encode(report, topics, now),
             clock=steady_moment,
             session_rate_hz=SESSION_RATE_HZ,

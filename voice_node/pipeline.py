@@ -33,12 +33,13 @@ from voice_node.model.turn import (
     Outcome,
     ReplyAudio,
     ReplyAudioEnded,
+    SoundCounted,
     SpeechChanged,
     TurnFinished,
     TurnLost,
 )
 from voice_node.mqtt.encode import Unencodable
-from voice_node.router.router import Action
+from voice_node.router.action import Action
 from voice_node.runtime.pipe import Pipe
 from voice_node.session.protocol import Input
 from voice_node.stages import Player, Stages
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 FRAMELESS_S = 10.0
 """Longer without frames, while the device is thought to be open, is a fault that only a restart cures."""
 FAREWELL_S = 3.0
+BEAT_S = 60.0
+"""How often captured sound is counted, and midnight is looked for."""
 
 
 class End(Enum):
@@ -102,6 +105,9 @@ class Pipeline:
         self._stages = stages
         self._pipes = pipes
         self._is_muted = is_muted
+        self._is_spent = False
+        self._heard_ms = 0.0
+        """Captured since it was told last."""
         self._switched = asyncio.Event()
         self._saying = asyncio.Lock()
         self._turn_over = asyncio.Event()
@@ -125,8 +131,8 @@ class Pipeline:
             if not self._is_muted:
                 await stages.source.start()
             started.pop_all()
-        self._perform(stages.router.started(stages.clock()))
         async with asyncio.TaskGroup() as self._group:
+            self._perform(stages.router.started(stages.clock()))
             self._helpers = (
                 self._group.create_task(self._switch(), name="switch"),
                 self._group.create_task(self._watch(), name="watch"),
@@ -156,7 +162,8 @@ class Pipeline:
         try:
             async for frame in stages.source:
                 self._frame_at = stages.clock().at
-                if self._is_muted or (stages.is_half_duplex and stages.player.is_speaking):
+                self._heard_ms += frame.duration_ms
+                if self._is_muted or self._is_spent or (stages.is_half_duplex and stages.player.is_speaking):
                     said = stages.gate.shut()
                 else:
                     said = stages.gate.hear(frame, stages.detector.is_speech(frame))
@@ -295,7 +302,11 @@ class Pipeline:
                 self._switched.set()
             case ctl.SetVolume(volume):
                 stages.player.set_volume(volume)
-                self._remember("volume", volume)
+            case ctl.SetSpent(is_spent):
+                self._is_spent = is_spent
+                inputs.offer(control)
+            case ctl.Remember(key, value):
+                self._remember(key, value)
             case ctl.OpenGate():
                 pass  # the gate of `activation.mode: voice` is never shut for want of a wake word
             case ctl.ReloadSettings(reply_to):
@@ -303,7 +314,7 @@ class Pipeline:
             case _:
                 assert_never(control)
 
-    def _remember(self, key: str, value: bool | int) -> None:
+    def _remember(self, key: str, value: object) -> None:
         assert self._group is not None
         self._group.create_task(asyncio.to_thread(self._stages.remember, key, value), name=f"remember {key}")
 
@@ -335,7 +346,11 @@ class Pipeline:
 
     async def _watch(self) -> None:
         """A device that is known to be away is looked for and has its own deadline; silence without a loss has none."""
+        told_at = self._stages.clock().at
         while True:
+            if self._stages.clock().at - told_at >= BEAT_S:
+                told_at, heard_ms, self._heard_ms = self._stages.clock().at, self._heard_ms, 0.0
+                self._pipes.tell(SoundCounted(heard_ms / 1000))
             is_heard = self._stages.clock().at - self._frame_at < FRAMELESS_S
             if is_heard or self._is_muted or not self._is_capturing:
                 self._stages.feed_watchdog()

@@ -95,7 +95,7 @@ class Stages:
     encode: Callable[[Report, datetime], tuple[Message, ...] | Unencodable]
     clock: Callable[[], Moment]
     session_rate_hz: int
-    remember: Callable[[str, bool | int], None]
+    remember: Callable[[str, object], None]
     """Keeps a setting over restarts; blocks for a disk."""
     reload: Callable[[], str | None]
     """Reads the room file again for the next start; what is wrong with it, or None. Blocks for a disk."""

@@ -10,8 +10,10 @@ from voice_node.model.control import AnswerCall
 from voice_node.model.moment import Moment
 from voice_node.model.report import Happening, State
 from voice_node.model.turn import LostReason, Outcome, ResponseStatus, SpeechChanged, ToolCall, TurnFinished, TurnLost
-from voice_node.router.router import Action, Router
-from voice_node.settings.schema import RoomSettings
+from voice_node.router.action import Action
+from voice_node.router.costs import Costs
+from voice_node.router.router import Router
+from voice_node.settings.schema import BudgetSettings, RoomSettings
 
 T = TypeVar("T")
 
@@ -42,7 +44,12 @@ class Switchboard:
         numbers = itertools.count(1)
         content = ROOM.model_dump() | sections
         self.router = Router(
-            RoomSettings.model_validate(content), lambda: f"typed-{next(numbers)}", FACTS, is_muted=is_muted, volume=70
+            RoomSettings.model_validate(content),
+            lambda: f"typed-{next(numbers)}",
+            FACTS,
+            costs=Costs(BudgetSettings(), START.astimezone().date(), None),
+            is_muted=is_muted,
+            volume=70,
         )
         self.at = 1000.0
 

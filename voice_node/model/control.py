@@ -1,6 +1,8 @@
 """Router -> stages: what the node does because home automation, a timer or a rule says so."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from voice_node.model.command import ReplyTo
 
@@ -70,7 +72,32 @@ class ReloadSettings:
     reply_to: ReplyTo
 
 
+@dataclass(frozen=True, slots=True)
+class SetSpent:
+    """The day's budget is spent: close the session and let no sound out; or it is whole again."""
+
+    is_spent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Keep this over restarts."""
+
+    key: str
+    value: bool | float | str | Mapping[str, Any]
+
+
 Control = (
-    AnswerCall | StopReply | SayText | AskText | SetMuted | SetVolume | OpenGate | ResetConversation | ReloadSettings
+    AnswerCall
+    | StopReply
+    | SayText
+    | AskText
+    | SetMuted
+    | SetVolume
+    | OpenGate
+    | ResetConversation
+    | ReloadSettings
+    | SetSpent
+    | Remember
 )
 """Closed: match it with `assert_never`."""

@@ -187,6 +187,13 @@ class MuteChanged:
     is_muted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SoundCounted:
+    """Time has passed: so much sound was captured since the last of these."""
+
+    captured_s: float
+
+
 Outcome = (
     Transcript
     | ToolCall
@@ -200,5 +207,6 @@ Outcome = (
     | CaptureChanged
     | PlaybackChanged
     | MuteChanged
+    | SoundCounted
 )
 """Closed: match it with `assert_never`."""

@@ -9,7 +9,6 @@ cannot keep a late result alive. A turn that is over stays so: what is called fo
 import json
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, assert_never
 
@@ -17,7 +16,7 @@ from voice_node.model import command as cmd
 from voice_node.model import control as ctl
 from voice_node.model import report as rep
 from voice_node.model.moment import Moment
-from voice_node.model.report import EventType, Report
+from voice_node.model.report import EventType
 from voice_node.model.turn import (
     CaptureChanged,
     LinkChanged,
@@ -26,21 +25,20 @@ from voice_node.model.turn import (
     PlaybackChanged,
     ReplyStarted,
     ServiceTrouble,
+    SoundCounted,
     SpeechChanged,
-    TokenCount,
     ToolCall,
     Transcript,
     TurnFinished,
     TurnLost,
     Usage,
 )
+from voice_node.router.action import Action
 from voice_node.router.calls import Calls, Ending, OpenCall
+from voice_node.router.costs import Costs
 from voice_node.router.status import Status
 from voice_node.router.tools import BadArguments, ToolBox
 from voice_node.settings.schema import RoomSettings
-
-Action = Report | ctl.Control
-"""A report goes to the bridge, a control to the stage that it names."""
 
 UNREACHABLE = "home unreachable"
 MOST_TURNS = 64
@@ -58,6 +56,7 @@ class Router:
         next_turn_id: Callable[[], str],
         facts: Mapping[str, Any],
         *,
+        costs: Costs,
         is_muted: bool,
         volume: int,
     ) -> None:
@@ -71,8 +70,7 @@ class Router:
         self._status.is_muted = is_muted
         self._is_mute_wanted = is_muted
         """What was ordered last; the device follows."""
-        self._usage: dict[str, dict[str, Any]] = {}
-        """What each turn under way has cost."""
+        self._costs = costs
         self._over: deque[str] = deque(maxlen=MOST_TURNS)
         """Turns that ended lately: a segment may close after its turn was lost."""
         self._volume = volume
@@ -89,6 +87,7 @@ class Router:
             rep.Info(dict(self._facts)),
             rep.SettingState("mute", "ON" if self._status.is_muted else "OFF"),
             rep.SettingState("volume", self._volume),
+            *self._costs.started(),
             *self._state(now),
         ]
 
@@ -119,7 +118,9 @@ class Router:
             case ToolCall():
                 actions = self._tool_call(outcome, now)
             case Usage():
-                actions = self._count(outcome)
+                actions = self._costs.use(outcome)
+            case SoundCounted(captured_s):
+                actions = self._costs.captured(captured_s, now.day)
             case TurnFinished() | TurnLost():
                 actions = self._turn_over(outcome)
             case SpeechChanged():
@@ -227,6 +228,7 @@ class Router:
         except BadArguments as error:
             return self._refuse(call, "bad_arguments", str(error))
         timeout = timedelta(seconds=tool.timeout_s)
+        self._costs.called()
         self._calls.add(OpenCall(call.call_id, call.turn_id, call.name, now.at, now.at + tool.timeout_s))
         report = rep.CallReport(call.call_id, call.turn_id, call.name, arguments, now.wall, now.wall + timeout)
         fields = {"call_id": call.call_id, "name": call.name, "arguments": arguments}
@@ -277,15 +279,15 @@ class Router:
         turn_id = outcome.turn_id
         self._over.append(turn_id)
         self._status.end_thinking(turn_id)
-        usage = self._usage.pop(turn_id, {})
+        usage, told = self._costs.turn_over(turn_id)
         self._calls.abandon_turn(turn_id)
         match outcome:
             case TurnLost(_, reason, detail):
                 text = f"the turn was lost: {reason}" + (f": {detail}" if detail else "")
-                return self.problem("turn_lost", text, turn_id)
+                return [*self.problem("turn_lost", text, turn_id), *told]
             case TurnFinished(_, status, detail, timings_ms):
                 fields = {"status": status, "detail": detail, "timings_ms": timings_ms, "usage": usage}
-                return [rep.Happening(EventType.TURN_FINISHED, fields, turn_id)]
+                return [rep.Happening(EventType.TURN_FINISHED, fields, turn_id), *told]
             case _:
                 assert_never(outcome)
 
@@ -303,7 +305,8 @@ class Router:
             "voiced_ms": outcome.voiced_ms,
             "snr_db": round(outcome.snr_db, 1),
         }
-        return [rep.GateOpen(is_open=False), rep.Happening(EventType.SEGMENT, fields, outcome.turn_id)]
+        streamed = self._costs.heard(outcome.duration_ms)
+        return [rep.GateOpen(is_open=False), rep.Happening(EventType.SEGMENT, fields, outcome.turn_id), *streamed]
 
     def _link(self, outcome: LinkChanged) -> list[Action]:
         was_offline = self._status.is_offline
@@ -313,19 +316,6 @@ class Router:
             return [rep.Info(dict(self._facts))]
         if outcome.is_trouble and not was_offline:
             return self.problem("session_lost", outcome.detail)
-        return []
-
-    def _count(self, usage: Usage) -> list[Action]:
-        if usage.turn_id is None:
-            return []
-        total = self._usage.setdefault(usage.turn_id, {"input": asdict(TokenCount()), "output": asdict(TokenCount())})
-        for direction, tokens in (("input", usage.input), ("output", usage.output)):
-            for name, number in asdict(tokens).items():
-                total[direction][name] += number
-        if usage.transcription_s:
-            total["transcription_s"] = total.get("transcription_s", 0.0) + usage.transcription_s
-        while len(self._usage) > MOST_TURNS:
-            self._usage.pop(next(iter(self._usage)))
         return []
 
     def _mute(self, is_muted: bool) -> list[Action]:
@@ -341,10 +331,13 @@ class Router:
     def _set(self, name: str, value: float | str) -> list[Action]:
         if name == "volume" and isinstance(value, int):
             self._volume = value
-            return [ctl.SetVolume(value), rep.SettingState("volume", value)]
+            return [ctl.SetVolume(value), ctl.Remember("volume", value), rep.SettingState("volume", value)]
+        if name == "budget_usd" and isinstance(value, int | float):
+            return self._costs.limit(float(value))
         return self.problem("unsupported", f"{name} cannot be set while the node runs; change the room file")
 
     def _state(self, now: Moment) -> list[Action]:
+        self._status.is_over_budget = self._costs.is_spent
         state = self._status.report(now.wall)
         return [] if state is None else [state]
 

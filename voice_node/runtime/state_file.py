@@ -42,6 +42,11 @@ class StateFile:
         value = self._content.get(key)
         return value if isinstance(value, int) and not isinstance(value, bool) else default
 
+    def mapping(self, key: str) -> dict[str, Any]:
+        """Remembered values by name."""
+        value = self._content.get(key)
+        return dict(value) if isinstance(value, dict) else {}
+
     def save(self, changes: Mapping[str, Any]) -> None:
         """Remember `changes`, on disk before this returns; a disk that cannot be written is logged, not fatal.
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, assert_never
 
-from voice_node.model.control import AnswerCall, AskText, ResetConversation, SayText, StopReply
+from voice_node.model.control import AnswerCall, AskText, ResetConversation, SayText, SetSpent, StopReply
 from voice_node.model.moment import Moment
 from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechStarted
 from voice_node.model.turn import LinkChanged, ServiceTrouble
@@ -29,7 +29,7 @@ from voice_node.session.step import Step
 from voice_node.settings.session import SessionSettings
 from voice_node.settings.tools import Tool
 
-Input = Speech | AnswerCall | AskText | SayText | StopReply | ResetConversation
+Input = Speech | AnswerCall | AskText | SayText | StopReply | ResetConversation | SetSpent
 """What the rest of the node puts into the session."""
 
 HANDSHAKE_PATIENCE_S = 10.0
@@ -45,6 +45,7 @@ TRANSIENT_CODES = frozenset({"server_error", "internal_error", "rate_limit_excee
 """The service's own trouble, not our events': where they answer the configuration, it is tried again later."""
 IDLE = "nothing was said for a while"
 RESET = "the conversation was reset"
+SPENT = "the day's budget is spent"
 PEACEFUL = frozenset({IDLE, RESET})
 """Reasons of closes that are no trouble."""
 _KEY = re.compile(r"\b(?:sk|ek|key|xai)[-_][^\s,;\"']*[^\s,;.\"']|[\w*-]{24,}", re.IGNORECASE)
@@ -75,6 +76,7 @@ class Protocol:
         self._link = LinkState.CLOSED
         self._since = 0.0
         """When the state of the link, or anything on it, last changed."""
+        self._is_spent = False
         self._event_number = 0
         self._setup_event_id = ""
         self._session_id = ""
@@ -88,6 +90,8 @@ class Protocol:
 
     def wants_link(self, now: Moment) -> bool:
         """A connection is needed: always, or while something is to be said and for a while after."""
+        if self._is_spent:
+            return False
         if self._settings.connect == "always" or not self._conversation.is_quiet:
             return True
         return self._link is LinkState.READY and now.at - self._since < self._settings.conversation.idle_reset_s
@@ -122,6 +126,8 @@ class Protocol:
                 self._conversation.act(value, now, step)
             case StopReply():
                 self._conversation.stop(now, step)
+            case SetSpent(is_spent):
+                self._is_spent = is_spent  # the turn under way is finished first, see `tick`
             case ResetConversation():
                 if self._link is not LinkState.CLOSED:
                     step.close = RESET
@@ -154,7 +160,9 @@ class Protocol:
         self._conversation.tick(now, step)
         if self._link in (LinkState.OPENED, LinkState.CONFIGURING) and now.at - self._since > HANDSHAKE_PATIENCE_S:
             step.close = f"the service did not configure the session within {HANDSHAKE_PATIENCE_S:.0f} s"
-        elif self._link is LinkState.READY and not self.wants_link(now):
+        elif self._link is LinkState.READY and self._is_spent and self.is_quiet:
+            step.close = SPENT
+        elif self._link is LinkState.READY and not self._is_spent and not self.wants_link(now):
             step.close = IDLE
         return step
 
