@@ -10,6 +10,7 @@ from tests.local.client import needs_espeak, needs_sox, utter
 from tests.local.rooms import GET_TIME, as_offered
 from voice_node.local.engine import Engine
 from voice_node.local.peer import Peer
+from voice_node.local.session import default_session
 
 
 class Line:
@@ -19,7 +20,7 @@ class Line:
         self.sent: list[dict[str, Any]] = []
         self.tasks: list[asyncio.Task[None]] = []
         self._group = group
-        self.peer = Peer(peer_engine, "realtime", "local", self._send, self._spawn)
+        self.peer = Peer(peer_engine, default_session("sess_1", "realtime", "local"), self._send, self._spawn)
 
     async def _send(self, event: dict[str, Any]) -> None:
         check_event("server", event)

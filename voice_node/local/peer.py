@@ -9,24 +9,22 @@ The rules:
 """
 
 import asyncio
-import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from voice_node.local import wire
 from voice_node.local.conversation import Conversation, Item, entries_of, read_item, spoken_item
 from voice_node.local.dialogue import Answer, Say, answer
 from voice_node.local.engine import Engine
+from voice_node.local.reading import read_object
 from voice_node.local.recogniser import WorkerLost
 from voice_node.local.refusal import Refused
 from voice_node.local.responding import Order, Response, Send
-from voice_node.local.session import SessionType, check_response, default_session, updated
+from voice_node.local.session import check_response, updated
 from voice_node.local.sound_buffer import HEARD_HZ, PCM, SoundBuffer
 
 _MOST_OUT_OF_BAND = 4
 _MOST_UNHEARD = 4
-_MOST_STRUCTURE = 20_000
-"""Commas and brackets in one event: sound has none, everything else has fewer."""
 _LONGEST_PLAIN = 1024 * 1024
 """Characters of an event without sound."""
 _LONGEST_EVENT_ID = 512
@@ -38,11 +36,12 @@ Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 class Peer:
     """Feed it each text frame with `receive`, after `greet`; `send` must not raise."""
 
-    def __init__(self, engine: Engine, kind: SessionType, model: str, send: Send, spawn: Spawn) -> None:
+    def __init__(self, engine: Engine, session: dict[str, Any], send: Send, spawn: Spawn) -> None:
+        """`session` is what `session.created` says."""
         self._engine = engine
-        self._session = default_session(wire.new_id("sess"), kind, model)
+        self._session = session
         self._conversation = Conversation()
-        self._sound = SoundBuffer()
+        self._sound = SoundBuffer(_heard_kind(session))
         self._send = send
         self._spawn = spawn
         self._unheard: set[asyncio.Task[None]] = set()
@@ -87,7 +86,7 @@ class Peer:
 
     async def _update_session(self, event: dict[str, Any]) -> None:
         self._session = updated(self._session, event.get("session"))
-        kind = self._session["audio"]["input"]["format"].get("type", PCM)
+        kind = _heard_kind(self._session)
         if kind != self._sound.kind:
             self._sound = SoundBuffer(kind)  # what was appended in the other format is forgotten
         await self._send(wire.session_updated(self._session))
@@ -253,47 +252,16 @@ class Peer:
         )
 
 
+def _heard_kind(session: Mapping[str, Any]) -> str:
+    kind: str = session["audio"]["input"]["format"].get("type", PCM)
+    return kind
+
+
 def _parse(frame: str | bytes) -> dict[str, Any]:
     """A client event. Raises Refused."""
     if isinstance(frame, bytes):
         raise Refused("invalid_event", "Events are JSON in text frames, not in binary ones.")
-    if sum(frame.count(sign) for sign in ",[{") > _MOST_STRUCTURE:
-        raise Refused("invalid_event", "The event has too many parts.")
-    try:
-        event = json.loads(frame, parse_constant=_no_number, parse_float=_finite)
-    except (ValueError, RecursionError):
-        raise Refused("invalid_json", "The event is not JSON, or is nested too deeply.") from None
-    if not isinstance(event, dict):
-        raise Refused("invalid_event", "Expected an object: one event for each frame.")
-    if _depth_exceeds(event, 64):
-        raise Refused("invalid_event", "The event is nested too deeply.")
-    return event
-
-
-def _no_number(_text: str) -> float:
-    raise ValueError
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if value - value != 0:
-        raise ValueError
-    return value
-
-
-def _depth_exceeds(value: object, most: int) -> bool:
-    level: list[object] = [value]
-    for _ in range(most):
-        level = [
-            item
-            for outer in level
-            if isinstance(outer, dict | list)
-            for item in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(item, dict | list)
-        ]
-        if not level:
-            return False
-    return True
+    return read_object(frame)
 
 
 def _event_id(event: dict[str, Any]) -> str | None:

@@ -2,13 +2,15 @@
 
 It understands the sentences of the tools alone, calls them, and speaks what came of it. Differences from OpenAI's are
 few: `turn_detection` is null (the client commits), its voice is PCM at 24 kHz, and retrieved items come without sound.
+Client secrets of both dialects are minted on the same port.
 """
 
 import asyncio
-import hmac
-import http
+import contextlib
+import functools
 import json
 import logging
+import time
 import urllib.parse
 from collections.abc import Coroutine, Sequence
 from typing import Any
@@ -18,10 +20,16 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from voice_node.local import wire
+from voice_node.local.access import Access, Headers
+from voice_node.local.api import MODEL, Api
+from voice_node.local.client_secrets import ClientSecret, ClientSecrets
 from voice_node.local.engine import Engine
+from voice_node.local.http import Answer, Exchange
 from voice_node.local.peer import Peer
-from voice_node.local.session import SessionType
-from voice_node.local.wire import Event
+from voice_node.local.refusal import Refused
+from voice_node.local.session import SessionType, begun, default_session
+from voice_node.local.wire import Event, new_id
 from voice_node.settings.tools import Tool
 
 _WEBSOCKETS_LOGGER = logging.getLogger(f"{__name__}.websockets")
@@ -30,21 +38,68 @@ _WEBSOCKETS_LOGGER.setLevel(logging.ERROR)
 _WEBSOCKETS_LOGGER.addFilter(lambda record: record.msg != "opening handshake failed")
 
 PATH = "/v1/realtime"
+LONGEST_SESSION_S = 3600.0
 _LONGEST_FRAME = 21 * 1024 * 1024
 """15 MiB of sound in base64, and the event around it."""
-_KEY_PROTOCOL = "openai-insecure-api-key."
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_GET = b"GET "
+
+
+class Door(ServerConnection):
+    """One TCP connection: `websockets` reads GET alone, so any other request is answered here, and ends it.
+
+    Who does not end a request within the library's `open_timeout`, or does not leave after its answer, is thrown out.
+    """
+
+    def __init__(self, *args: Any, answer: Answer, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.secret: ClientSecret | None = None
+        """What the session is opened with."""
+        self._answer = answer
+        self._first = b""
+        self._is_get = False
+        self._exchange: Exchange | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """From asyncio."""
+        if self._is_get:
+            super().data_received(data)
+            return
+        if self._exchange is None:
+            self._first += data
+            if self._first.startswith(_GET):
+                self._is_get = True
+                super().data_received(self._first)
+            if _GET.startswith(self._first[: len(_GET)]):
+                return  # GET, or too short to know
+            data, self._exchange = self._first, Exchange(self._answer)
+        if not self._exchange.is_over:
+            self.transport.write(self._exchange.receive(data))
+            if self._exchange.is_over:
+                self.transport.write_eof()  # not closed: what still comes would destroy the answer on its way
+
+    def eof_received(self) -> None:
+        """From asyncio."""
+        if self._is_get:
+            super().eof_received()
 
 
 class LocalServer:
     """Serves any number of clients up to `most_clients`; `api_key` None lets everybody in who reaches the port."""
 
     def __init__(
-        self, tools: Sequence[Tool], language: str = "en", api_key: str | None = None, most_clients: int = 16
+        self,
+        tools: Sequence[Tool],
+        language: str = "en",
+        api_key: str | None = None,
+        most_clients: int = 16,
+        longest_session_s: float = LONGEST_SESSION_S,
     ) -> None:
+        secrets = ClientSecrets()
         self._engine = Engine(tools, language)
-        self._api_key = api_key
+        self._access = Access(api_key, secrets)
+        self._api = Api(self._access, secrets)
         self._most_clients = most_clients
+        self._longest_session_s = longest_session_s
         self._clients = 0
         self._server: Server | None = None
 
@@ -66,6 +121,7 @@ class LocalServer:
             select_subprotocol=_select_subprotocol,
             server_header=None,
             logger=_WEBSOCKETS_LOGGER,
+            create_connection=functools.partial(Door, answer=self._answer),  # type: ignore[arg-type]  # a factory will do
         )
         self._engine.start()
         address = next(iter(self._server.sockets)).getsockname()
@@ -79,22 +135,35 @@ class LocalServer:
             self._server = None
         await self._engine.close()
 
+    def _answer(self, method: str, target: str, headers: Headers, body: bytes) -> tuple[int, dict[str, Any]]:
+        return self._api.answer(method, target, headers, body, time.time())
+
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """None lets the client in."""
-        if urllib.parse.urlsplit(request.path).path.rstrip("/") != PATH:
-            return connection.respond(http.HTTPStatus.NOT_FOUND, f"Realtime is at {PATH}.\n")
-        if self._api_key is not None and not _is_key(request, self._api_key):
-            return connection.respond(http.HTTPStatus.UNAUTHORIZED, "The API key is missing or wrong.\n")
-        if self._api_key is None and not all(_is_near(origin) for origin in request.headers.get_all("Origin")):
-            return connection.respond(http.HTTPStatus.FORBIDDEN, "Web pages from elsewhere may not use this server.\n")
-        if self._clients >= self._most_clients:
-            return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "Too many clients.\n")
+        assert isinstance(connection, Door)
+        try:
+            if _path(request) != PATH:
+                return _response(connection, *self._answer("GET", request.path, _headers(request), b""))
+            connection.secret = self._judge(request)
+        except Refused as refused:
+            return _response(connection, refused.status, wire.http_error(refused))
         return None
 
+    def _judge(self, request: Request) -> ClientSecret | None:
+        """The secret that a session may be opened with, if any is needed. Raises Refused."""
+        secret = self._access.open_session(_headers(request), time.time())
+        if secret is not None:
+            kind = secret.session["type"]
+            if _query(request).get("intent", [kind]) != [kind]:
+                raise Refused("invalid_value", f"The client secret is for sessions of type '{kind}'.", "intent")
+        if self._clients >= self._most_clients:
+            raise Refused("too_many_clients", "Too many clients.", status=503)
+        return secret
+
     async def _serve(self, connection: ServerConnection) -> None:
-        query = urllib.parse.parse_qs(connection.request.path.partition("?")[2] if connection.request else "")
-        kind: SessionType = "transcription" if query.get("intent") == ["transcription"] else "realtime"
-        model = query.get("model", ["local"])[0][:128]
+        assert isinstance(connection, Door)
+        assert connection.request is not None
+        session = _session(connection.request, connection.secret, time.time() + self._longest_session_s)
 
         async def send(event: Event) -> None:
             try:
@@ -113,35 +182,53 @@ class LocalServer:
                     task.add_done_callback(tasks.discard)
                     return task
 
-                peer = Peer(
-                    self._engine, "transcription" if kind == "transcription" else "realtime", model, send, spawn
-                )
-                await peer.greet()
-                try:
-                    async for frame in connection:
-                        await peer.receive(frame)
-                except ConnectionClosed:
-                    pass
+                peer = Peer(self._engine, session, send, spawn)
+                is_expired = await self._converse(connection, peer)
                 for task in list(tasks):
                     task.cancel()
+            if is_expired:
+                await send(wire.session_expired(self._longest_session_s / 60))
+                await connection.close(1001, "session_expired")
         finally:
             self._clients -= 1
 
+    async def _converse(self, connection: ServerConnection, peer: Peer) -> bool:
+        """Serve until the client leaves, or its time is over: True then."""
+        deadline = asyncio.timeout(self._longest_session_s)
+        with contextlib.suppress(TimeoutError, ConnectionClosed):
+            async with deadline:
+                await peer.greet()
+                async for frame in connection:
+                    await peer.receive(frame)
+        return deadline.expired()
 
-def _is_key(request: Request, key: str) -> bool:
-    offered = [value.removeprefix("Bearer ") for value in request.headers.get_all("Authorization")]
-    offered += request.headers.get_all("api-key")
-    for value in request.headers.get_all("Sec-WebSocket-Protocol"):
-        protocols = (protocol.strip() for protocol in value.split(","))
-        offered += [name.removeprefix(_KEY_PROTOCOL) for name in protocols if name.startswith(_KEY_PROTOCOL)]
-    return any(hmac.compare_digest(value.encode(errors="replace"), key.encode()) for value in offered)
+
+def _session(request: Request, secret: ClientSecret | None, expires_at: float) -> dict[str, Any]:
+    if secret is not None:
+        return begun(secret.session, new_id("sess"), int(expires_at))
+    query = _query(request)
+    kind: SessionType = "transcription" if query.get("intent") == ["transcription"] else "realtime"
+    model = query.get("model", [MODEL])[0][:128]
+    return begun(default_session("", kind, model), new_id("sess"), int(expires_at))
 
 
-def _is_near(origin: str) -> bool:
-    try:
-        return urllib.parse.urlsplit(origin).hostname in _LOOPBACK
-    except ValueError:
-        return False
+def _headers(request: Request) -> Headers:
+    return list(request.headers.raw_items())
+
+
+def _path(request: Request) -> str:
+    return urllib.parse.urlsplit(request.path).path.rstrip("/")
+
+
+def _query(request: Request) -> dict[str, list[str]]:
+    return urllib.parse.parse_qs(urllib.parse.urlsplit(request.path).query)
+
+
+def _response(connection: ServerConnection, status: int, body: dict[str, Any]) -> Response:
+    response = connection.respond(status, json.dumps(body))
+    del response.headers["Content-Type"]
+    response.headers["Content-Type"] = "application/json"
+    return response
 
 
 def _select_subprotocol(_connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

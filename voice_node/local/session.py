@@ -49,6 +49,11 @@ def default_session(session_id: str, kind: SessionType, model: str) -> dict[str,
     }
 
 
+def begun(session: Mapping[str, Any], session_id: str, expires_at: int) -> dict[str, Any]:
+    """This configuration as a running session; `expires_at` is in epoch seconds."""
+    return {**session, "id": session_id, "expires_at": expires_at}
+
+
 def updated(session: Mapping[str, Any], patch: object) -> dict[str, Any]:
     """The session after `session.update`. Raises Refused, and then nothing has changed."""
     if not isinstance(patch, dict):

@@ -32,6 +32,18 @@ def error(refused: Refused, event_id: str | None) -> Event:
     return _event("error", error=detail)
 
 
+def session_expired(minutes: float) -> Event:
+    """The last event of a session that was open for as long as one may be."""
+    message = f"Your session hit the maximum duration of {minutes:g} minutes."
+    return error(Refused("session_expired", message), None)
+
+
+def http_error(refused: Refused) -> dict[str, Any]:
+    """The body of an answer by HTTP."""
+    kind = "server_error" if refused.status >= 500 else "invalid_request_error"
+    return {"error": {"message": refused.message, "type": kind, "param": refused.param, "code": refused.code}}
+
+
 def session_created(session: Mapping[str, Any]) -> Event:
     return _event("session.created", session=session)
 
