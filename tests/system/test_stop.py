@@ -1,0 +1,102 @@
+"""Asked to stop, the node is gone in time, whatever it was doing and whoever hangs, and says `offline`."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.broker import Broker
+from tests.fakes.mqtt_spy import MqttSpy
+from tests.system.house import (
+    BASE,
+    LIGHT,
+    Program,
+    below,
+    home,
+    local_server,
+    online,
+    recording,
+    state,
+    write_room,
+)
+
+DEADLINE_S = 5 + 2
+"""The node's own, and what a busy machine adds."""
+
+
+async def stopped(node: Program, number: signal.Signals = signal.SIGTERM) -> None:
+    """Tell it to stop; it must be gone in time and in order."""
+    began = time.monotonic()
+    node.signal(number)
+    assert await node.ended() == 0
+    assert time.monotonic() - began < DEADLINE_S
+    assert "Traceback" not in node.log
+
+
+async def said_offline(spy: MqttSpy) -> None:
+    """By itself or by its will."""
+    await spy.wait_for(lambda seen: below(seen) == "availability" and seen.payload == b"offline", 60)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_idle(tmp_path: Path, broker: Broker, number: signal.Signals) -> None:
+    async with MqttSpy(broker.port) as spy:
+        with Program(tmp_path, "run", write_room(tmp_path, broker.port)) as node:
+            await online(spy)
+            await stopped(node, number)
+        await said_offline(spy)
+
+
+async def test_in_the_middle_of_a_sentence(tmp_path: Path, broker: Broker) -> None:
+    sound = recording(tmp_path / "talk.wav", 2, 2, 2, 2)
+    room = write_room(tmp_path, broker.port, capture={"device": f"wav:{sound}"}, gate={"hang_over_ms": 3000})
+    async with MqttSpy(broker.port) as spy:
+        with Program(tmp_path, "run", room) as node:
+            await state(spy, "listening")
+            await stopped(node)
+        await said_offline(spy)
+
+
+async def test_while_a_tool_call_is_open(tmp_path: Path, broker: Broker) -> None:
+    room = write_room(tmp_path, broker.port, tools=[LIGHT | {"timeout_s": 60}])
+    async with MqttSpy(broker.port) as spy:
+        with Program(tmp_path, "run", room) as node:
+            await online(spy)
+            await spy.publish(BASE + "request/ask", '{"text": "turn on the kitchen light"}')
+            await spy.wait_for_topic(BASE + "tool/set_light/call")
+            await stopped(node)
+        await said_offline(spy)
+
+
+async def test_while_the_broker_hangs(tmp_path: Path, broker: Broker) -> None:
+    async with MqttSpy(broker.port) as spy:
+        with Program(tmp_path, "run", write_room(tmp_path, broker.port)) as node:
+            await online(spy)
+            broker.freeze()
+            await stopped(node)
+            broker.thaw()
+        await said_offline(spy)
+
+
+async def test_while_no_broker_is_there(tmp_path: Path, free_port: int) -> None:
+    with Program(tmp_path, "run", write_room(tmp_path, free_port)) as node:
+        await node.said("No broker at")
+        await stopped(node)
+
+
+@pytest.mark.slow
+async def test_while_the_server_hangs(tmp_path: Path, broker: Broker, free_port: int) -> None:
+    """In a turn, so that the session has something to wait for."""
+    session = {"provider": "custom", "url": f"ws://127.0.0.1:{free_port}/v1/realtime", "connect": "always"}
+    room = write_room(tmp_path, broker.port, session=session)
+    with local_server(tmp_path, room, free_port) as server:
+        await server.said("served at")
+        async with home(broker.port) as spy:
+            with Program(tmp_path, "run", room) as node:
+                await spy.wait_for(lambda seen: below(seen) == "info" and "session_id" in seen.json)
+                server.signal(signal.SIGSTOP)
+                await spy.publish(BASE + "request/ask", '{"text": "turn on the kitchen light"}')
+                await state(spy, "thinking")
+                await stopped(node)
+            await said_offline(spy)
