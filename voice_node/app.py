@@ -42,7 +42,8 @@ from voice_node.runtime.systemd import ServiceManager
 from voice_node.session.connection import Connection
 from voice_node.session.protocol import Protocol
 from voice_node.session.providers import Endpoint, endpoint
-from voice_node.session.setup import SESSION_RATE_HZ
+from voice_node.session.retry import Refusal, Retry
+from voice_node.session.setup import SESSION_RATE_HZ, session_ga
 from voice_node.settings.load import LoadedRoom, load_room
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets, check_secrets, read_secrets
@@ -215,20 +216,24 @@ class Node:
             return NullSpeaker(pipes.tell, is_realtime=not is_fast)
         return Speaker(self._room.settings.playback, pipes.tell)
 
-    async def _endpoint(self) -> Callable[[], Awaitable[Endpoint]]:
+    async def _endpoint(self) -> Callable[[], Awaitable[Endpoint | Retry | Refusal]]:
         """Where sessions are opened; starts the embedded server where that is the provider."""
         settings = self._room.settings
-        key = self._secrets.openai_api_key
+        key = None if self._secrets.openai_api_key is None else self._secrets.openai_api_key.get_secret_value()
         if settings.session.provider == "local":
             from voice_node.local.server import LocalServer  # here: a cloud room must not pay for it
 
-            word = randomness.token_urlsafe(24)
-            server = LocalServer(settings.tools, settings.language, word)
+            key = randomness.token_urlsafe(24)
+            server = LocalServer(settings.tools, settings.language, key)
             port = await server.start()
             self._stack.push_async_callback(server.close)
-            place = endpoint(settings.session, word, f"ws://127.0.0.1:{port}/v1/realtime")
+            place = endpoint(settings.session, key, f"ws://127.0.0.1:{port}/v1/realtime")
         else:
-            place = endpoint(settings.session, None if key is None else key.get_secret_value())
+            place = endpoint(settings.session, key)
+        if settings.session.auth != "api_key":
+            from voice_node.session.client_secret import ClientSecrets  # here: only who mints pays for httpx
+
+            return ClientSecrets(place, settings.session, session_ga(settings.session, settings.tools), key).endpoint
 
         async def always() -> Endpoint:
             return place

@@ -50,7 +50,7 @@ class Connection:
     def __init__(
         self,
         protocol: Protocol,
-        endpoint: Callable[[], Awaitable[Endpoint]],
+        endpoint: Callable[[], Awaitable[Endpoint | Retry | Refusal]],
         clock: Callable[[], Moment],
         tell: Callable[[Outcome], None],
         play: Callable[[ReplyAudio | ReplyAudioEnded], None],
@@ -59,7 +59,10 @@ class Connection:
         open_s: float = OPEN_S,
         send_s: float = SEND_S,
     ) -> None:
-        """Seconds between pings and until a pong is missed, for the opening handshake, for one write."""
+        """`endpoint` is asked before each connection, and may say that there can be none.
+
+        Seconds between pings and until a pong is missed, for the opening handshake, for one write.
+        """
         self._protocol = protocol
         self._endpoint = endpoint
         self._clock = clock
@@ -134,6 +137,8 @@ class Connection:
         self._ready_at = None
         try:
             endpoint = await self._endpoint()
+            if isinstance(endpoint, Retry | Refusal):
+                return endpoint
             websocket = await connect(
                 endpoint.url,
                 additional_headers=endpoint.headers,

@@ -7,6 +7,7 @@ from typing import Any
 
 from voice_node.settings.problem import KeyPath, Problem, one_of, shown
 from voice_node.settings.schema import RoomSettings
+from voice_node.settings.session import AuthUrl
 from voice_node.settings.tools import Tool
 
 WAV = "wav:"
@@ -77,6 +78,9 @@ def _session(settings: RoomSettings) -> Iterator[Problem]:
     if session.provider in ("azure", "custom") and session.url is None:
         text = f"is missing: provider {session.provider} needs an address such as wss://example.org/v1/realtime"
         yield Problem(("session", "url"), text, reads=(("session", "provider"),))
+    if session.provider == "local" and isinstance(session.auth, AuthUrl):
+        text = "is not for provider local, which mints its own: delete it, or use provider custom with the server's url"
+        yield Problem(("session", "auth", "url"), text, reads=(("session", "provider"),))
     names = [tool.name for tool in settings.tools]
     if session.tool_choice not in (*_TOOL_CHOICES, *names):
         text = f"must be {one_of(_TOOL_CHOICES)}, or the name of a tool of this file, not {shown(session.tool_choice)}"

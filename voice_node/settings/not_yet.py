@@ -41,7 +41,6 @@ NOT_YET = (
     NotYet(("session", "type"), ("realtime",), f"{_LATER}: only realtime can be used", is_error=True),
     NotYet(("session", "dialect"), ("auto", "ga"), f"{_LATER}: use auto or ga", is_error=True),
     NotYet(("session", "turn_detection"), ("local",), f"{_LATER}: only local can be used", is_error=True),
-    NotYet(("session", "auth"), ("api_key",), f"{_LATER}: only api_key can be used", is_error=True),
     NotYet(("session", "input_format"), ("pcm",), f"{_LATER}: only pcm can be used", is_error=True),
     NotYet(("session", "conversation"), (None,), f"{_LATER}: the service decides what it remembers"),
     NotYet(("budget", "usd_per_day"), (None,), f"{_LATER}: nothing stops at this sum, set a limit at the service too"),

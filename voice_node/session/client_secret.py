@@ -1,0 +1,158 @@
+"""Client secrets: a short-lived key for each connection, minted by the provider or by a server at home.
+
+Sources: `POST /realtime/client_secrets` (GA) and `POST /realtime/sessions` (beta) of OpenAI's reference as of 2026-11;
+Azure has the first below `/openai/v1`, with the header `api-key`. A secret opens sessions for some seconds and does not
+end them, so a fresh one belongs to every connection: one that has expired would be refused.
+"""
+
+import asyncio
+import json
+import logging
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+
+from voice_node.session.providers import Endpoint
+from voice_node.session.retry import SLOW_S, Refusal, Retry, after_status
+from voice_node.settings.session import AuthUrl, SessionSettings
+
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)  # their other lines name addresses and headers
+
+MINT_S = 10.0
+SECONDS = 60
+"""How long a secret can open a session: a handshake and its retries."""
+_LONGEST_ANSWER = 2**20
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_KEY_HEADERS = ("authorization", "api-key")
+_VALUE = re.compile(r"[!-~]{1,4096}")
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """What opens a session."""
+
+    value: str = field(repr=False)
+    expires_at: int | None
+    """Epoch seconds, where the service says so."""
+
+
+class ClientSecrets:
+    """Mints secrets for one room's session."""
+
+    def __init__(
+        self,
+        place: Endpoint,
+        settings: SessionSettings,
+        session: Mapping[str, Any],
+        key: str | None,
+        *,
+        seconds: int = SECONDS,
+        patience_s: float = MINT_S,
+    ) -> None:
+        """`place` is where sessions are opened with `key` itself, `session` what a `session.update` would say there.
+
+        `seconds` (10 to 7200) is how long a secret can be used.
+        """
+        self._place = place
+        self._body = json.dumps(_body(settings, session, seconds)).encode()
+        self._patience_s = patience_s
+        if isinstance(settings.auth, AuthUrl):
+            self._url = settings.auth.url
+            self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        else:
+            self._url = _mint_url(place.url, settings)
+            self._headers = place.headers
+
+    async def endpoint(self) -> Endpoint | Retry | Refusal:
+        """Where to connect, and with a secret of its own."""
+        match await self.mint():
+            case Secret(value):
+                headers = {name: text for name, text in self._place.headers.items() if name.lower() not in _KEY_HEADERS}
+                return Endpoint(self._place.url, headers | {"Authorization": f"Bearer {value}"})
+            case verdict:
+                return verdict
+
+    async def mint(self) -> Secret | Retry | Refusal:
+        """A fresh secret, or what its absence means."""
+        try:
+            async with asyncio.timeout(self._patience_s):
+                return await self._post()
+        except (TimeoutError, httpx.TimeoutException):
+            return Retry(f"no client secret: no answer within {self._patience_s:g} s")
+        except httpx.InvalidURL:
+            return Refusal("no client secret: session.auth.url or session.url is no address")
+        except httpx.HTTPError as error:
+            return _after_error(error)
+
+    async def _post(self) -> Secret | Retry | Refusal:
+        url = httpx.URL(self._url)
+        # the system's authorities, as the WebSocket has them; reading them takes long enough to be heard
+        context = await asyncio.to_thread(ssl.create_default_context)
+        headers = {"Content-Type": "application/json", **self._headers}
+        async with (
+            httpx.AsyncClient(verify=context, timeout=None, trust_env=url.host not in _LOOPBACK) as client,
+            client.stream("POST", url, content=self._body, headers=headers) as response,
+        ):
+            if not response.is_success:
+                return _named(after_status(response.status_code, response.headers.get("Retry-After")))
+            answer = bytearray()
+            async for piece in response.aiter_bytes():
+                answer += piece
+                if len(answer) > _LONGEST_ANSWER:
+                    break
+        return _read(bytes(answer))
+
+
+def _body(settings: SessionSettings, session: Mapping[str, Any], seconds: int) -> dict[str, Any]:
+    expires_after = {"anchor": "created_at", "seconds": seconds}
+    if settings.dialect == "beta":
+        return {**session, "model": settings.model, "client_secret": {"expires_after": expires_after}}
+    model = {"model": settings.model} if session.get("type") == "realtime" else {}
+    return {"expires_after": expires_after, "session": {**session, **model}}
+
+
+def _mint_url(url: str, settings: SessionSettings) -> str:
+    scheme, host, path, _, _ = urlsplit(url)
+    name = "sessions" if settings.dialect == "beta" else "client_secrets"
+    return urlunsplit(({"ws": "http", "wss": "https"}[scheme], host, f"{path.rstrip('/')}/{name}", "", ""))
+
+
+def _read(answer: bytes) -> Secret | Retry:
+    """The secret of either dialect's answer."""
+    try:
+        found = json.loads(answer)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict) and isinstance(found.get("client_secret"), dict):
+        found = found["client_secret"]
+    value = found.get("value") if isinstance(found, dict) else None
+    if not isinstance(value, str) or not _VALUE.fullmatch(value):
+        return Retry("no client secret: the answer holds none", SLOW_S)
+    expires_at = found.get("expires_at")
+    return Secret(value, expires_at if isinstance(expires_at, int) else None)
+
+
+def _after_error(error: httpx.HTTPError) -> Retry:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Retry(
+                f"no client secret: the certificate is not trusted ({cause.verify_message}); is the clock right?",
+                SLOW_S,
+            )
+        cause = cause.__cause__ or cause.__context__
+    return Retry(f"no client secret: the service cannot be reached ({type(error).__name__})")
+
+
+def _named(verdict: Retry | Refusal) -> Retry | Refusal:
+    match verdict:
+        case Retry(detail, at_least_s):
+            return Retry(f"no client secret: {detail}", at_least_s)
+        case Refusal(detail):
+            return Refusal(f"no client secret: {detail}")
