@@ -8,11 +8,14 @@ from voice_node.settings.not_yet import NOT_YET, NotYet, find_not_yet
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.wording import fields_at
 
+ITEMS = {"tools": {"name": "a", "description": "b"}, "session": {"type": "mcp", "server_label": "a"}}
+"""The least that an item of each list holds."""
+
 
 def nested(key: tuple[str, ...], value: Any) -> dict[str, Any]:
     """A room's values with `value` at `key`."""
     for part in reversed(key):
-        value = [{"name": "a", "description": "b", **value}] if part == "*" else {part: value}
+        value = [{**ITEMS[key[0]], **value}] if part == "*" else {part: value}
     return {"room": "a", **value}
 
 

@@ -6,11 +6,12 @@ At most `LONGEST_S` of sound is held; an append beyond that is refused whole, an
 import base64
 import binascii
 
+from voice_node.audio import g711
 from voice_node.audio.resample import Resampler
-from voice_node.local import g711
 from voice_node.local.refusal import Refused
 
 PCM = "audio/pcm"
+_LAWS: dict[str, g711.Law] = {"audio/pcmu": "pcmu", "audio/pcma": "pcma"}
 HEARD_HZ = 16000
 LONGEST_S = 120
 _MOST_EVENT_BYTES = 15 * 1024 * 1024
@@ -40,7 +41,7 @@ class SoundBuffer:
             message = f"The input audio buffer holds at most {LONGEST_S} s: commit or clear it."
             raise Refused("input_audio_buffer_full", message, param)
         self._bytes += len(sound)
-        self._heard += self._resampler.process(sound if self.kind == PCM else g711.decode(sound, self.kind))
+        self._heard += self._resampler.process(sound if self.kind == PCM else g711.decode(sound, _LAWS[self.kind]))
 
     def clear(self) -> None:
         """Forget what is held."""

@@ -1,13 +1,14 @@
 """What is wrong only when several keys of a room file are seen together."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from voice_node.settings.problem import KeyPath, Problem, one_of, shown
 from voice_node.settings.schema import RoomSettings
-from voice_node.settings.session import AuthUrl
+from voice_node.settings.session import AuthUrl, SessionSettings
+from voice_node.settings.session_limits import Limit, idle, is_written, not_taken, unusable
 from voice_node.settings.tools import Tool
 
 WAV = "wav:"
@@ -38,6 +39,15 @@ def check_settings(settings: RoomSettings) -> Iterator[Problem]:
         if tool.expect is not None and tool.publish is None:
             text = "needs `publish`: without it, the answer comes on the topic tool/<name>/result"
             yield Problem((*place, "expect"), text, reads=((*place, "publish"),))
+
+
+def find_idle(settings: RoomSettings) -> Iterator[Problem]:
+    """What the file writes and does nothing: worth a warning."""
+    session = settings.session
+    yield from map(_limit, _written(session, idle(session)))
+    if session.lenient:
+        for limit in _written(session, not_taken(session)):
+            yield _limit(Limit(limit.key, f"is left out: {limit.text}"))
 
 
 def check_files(settings: RoomSettings, folder: Path) -> Iterator[Problem]:
@@ -75,9 +85,9 @@ def _gate(settings: RoomSettings) -> Iterator[Problem]:
 
 def _session(settings: RoomSettings) -> Iterator[Problem]:
     session = settings.session
-    if session.provider in ("azure", "custom") and session.url is None:
-        text = f"is missing: provider {session.provider} needs an address such as wss://example.org/v1/realtime"
-        yield Problem(("session", "url"), text, reads=(("session", "provider"),))
+    yield from map(_limit, unusable(session))
+    if not session.lenient:
+        yield from map(_limit, _written(session, not_taken(session)))
     if session.provider == "local" and isinstance(session.auth, AuthUrl):
         text = "is not for provider local, which mints its own: delete it, or use provider custom with the server's url"
         yield Problem(("session", "auth", "url"), text, reads=(("session", "provider"),))
@@ -85,6 +95,17 @@ def _session(settings: RoomSettings) -> Iterator[Problem]:
     if session.tool_choice not in (*_TOOL_CHOICES, *names):
         text = f"must be {one_of(_TOOL_CHOICES)}, or the name of a tool of this file, not {shown(session.tool_choice)}"
         yield Problem(("session", "tool_choice"), text, reads=(("tools",),))
+
+
+def _written(session: SessionSettings, limits: Iterable[Limit]) -> Iterator[Limit]:
+    return (limit for limit in limits if is_written(session, limit.key))
+
+
+def _limit(limit: Limit) -> Problem:
+    keys = ("provider", "dialect", "type", "model", "transcription")
+    reads = tuple(("session", key) for key in keys if key != limit.key[0])
+    path: KeyPath = ("session", *(int(part) if part.isdigit() else part for part in limit.key))
+    return Problem(path, limit.text, reads=reads)
 
 
 def _broker(settings: RoomSettings) -> Iterator[Problem]:

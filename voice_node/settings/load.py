@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from voice_node.model.errors import ConfigError
-from voice_node.settings.checks import WAV, check_files, check_settings
+from voice_node.settings.checks import WAV, check_files, check_settings, find_idle
+from voice_node.settings.defaults import with_dependent_defaults
 from voice_node.settings.document import Document, read_document
 from voice_node.settings.not_yet import find_not_yet
 from voice_node.settings.problem import Problem, is_touched, key_name
@@ -54,7 +55,9 @@ def load_room(path: Path, extra_checks: Iterable[Check] = ()) -> LoadedRoom:
             (problems if is_error else warnings).append(problem)
     if problems or settings is None:
         raise ConfigError(_report(path, document, problems))
-    return LoadedRoom(_with_absolute_files(settings, folder), path, tuple(_lines(path, document, warnings)))
+    warnings += find_idle(settings)
+    settings = with_dependent_defaults(_with_absolute_files(settings, folder))
+    return LoadedRoom(settings, path, tuple(_lines(path, document, warnings)))
 
 
 def _with_absolute_files(settings: RoomSettings, folder: Path) -> RoomSettings:

@@ -59,6 +59,20 @@ def read_secrets(environ: Mapping[str, str]) -> Secrets:
     return Secrets(**found)
 
 
+def read_mcp_tokens(environ: Mapping[str, str], settings: RoomSettings) -> dict[str, SecretStr]:
+    """The token of each MCP server of the room that has one, by `server_label`; from the same places.
+
+    Of the label `My-News` it is the credential `mcp_my_news`, or the variable `MCP_MY_NEWS`. Raises `ConfigError`.
+    """
+    tokens = {}
+    for tool in settings.session.tools:
+        name = "mcp_" + tool.server_label.lower().replace("-", "_")
+        token = _credential(name, environ) or _variable(name.upper(), environ)
+        if token is not None:
+            tokens[tool.server_label] = SecretStr(token)
+    return tokens
+
+
 def check_secrets(settings: RoomSettings, secrets: Secrets) -> list[str]:
     """What the room needs and has not, one problem a text; each says how to give it."""
     problems = []
@@ -111,6 +125,8 @@ def _holds_secret(value: Any) -> bool:
 
 def _move(what: str, path: KeyPath) -> str:
     place = _PLACES["mqtt_password" if path[0] == "mqtt" else "openai_api_key"]
+    if path[:2] == ("session", "tools"):
+        place = "give it as the credential `mcp_<server_label>` or in the environment variable MCP_<SERVER_LABEL>"
     if path[0] == "tools":
         place = "let the automation that answers the call hold it"
     return f"{what}, and a room file is no place for it: delete it here and {place}"

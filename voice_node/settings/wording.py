@@ -20,11 +20,14 @@ PATTERNS = {
     r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$": "a language such as en, de or pt-BR",
     r"^(ws|wss|http|https)://[^\s]+$": "an address such as wss://example.org/v1/realtime",
     r"^https?://[^\s]+$": "an address such as https://example.org/secret",
+    r"^tunnel_[a-z0-9]{32}$": "the id of a tunnel: tunnel_ and 32 of the characters a-z and 0-9",
+    r"^[^<>\r\n]+$": "one line without < and >",
 }
 """Each pattern of the schema -> what it asks for."""
 _HINTS: Mapping[KeyPath, str] = {
     ("room",): "`name` may be any text",
     ("mqtt", "protocol"): "3 stands for MQTT 3.1.1",
+    ("session", "tools"): "MCP servers; the tools of this home stand at the left edge, in no section",
     ("session", "turn_detection"): "`type: server_vad` and `type: semantic_vad` are the kinds with keys",
 }
 _CONTAINERS = {"model_type", "model_attributes_type", "dict_type"}
