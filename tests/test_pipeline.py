@@ -103,6 +103,7 @@ class House:
                 encode=lambda report, now: encode(report, TOPICS, now),
                 clock=self.clock,
                 session_rate_hz=RATE_HZ,
+                encode_sound=bytes,
                 remember=self.remember,
                 reload=lambda: self.reload_error,
                 started=self.started,

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import itertools
 import logging
+import math
 import os
 import secrets as randomness
 import signal
@@ -40,10 +41,10 @@ from voice_node.runtime.logs import set_up
 from voice_node.runtime.state_file import StateFile, state_directory
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.session.connection import Connection
+from voice_node.session.formats import InputEncoder
 from voice_node.session.protocol import Protocol
-from voice_node.session.providers import Endpoint, endpoint
+from voice_node.session.providers import Endpoint, capabilities, endpoint
 from voice_node.session.retry import Refusal, Retry
-from voice_node.session.setup import SESSION_RATE_HZ, session_ga
 from voice_node.settings.load import LoadedRoom, load_room
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets, check_secrets, read_secrets
@@ -69,22 +70,52 @@ class Recordings:
 
 def run_room(path: Path, recordings: Recordings | None = None) -> None:
     """Run the room of this file until it is told to stop, or its recordings are heard; raises NodeError."""
-    room = load_room(path, [schema_problems])
     secrets = read_secrets(os.environ)
+    asyncio.run(_live(usable_room(path, secrets), secrets, recordings))
+
+
+def usable_room(path: Path, secrets: Secrets) -> LoadedRoom:
+    """The room of this file, with everything that it needs; raises ConfigError."""
+    room = load_room(path, [schema_problems])
     problems = check_secrets(room.settings, secrets)
     if problems:
         raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
-    words = [secret.get_secret_value() for secret in (secrets.openai_api_key, secrets.mqtt_password) if secret]
-    set_up(room.settings.log.level, room.settings.room, words)
-    for warning in room.warnings:
-        log.warning("%s", warning)
-    manager = ServiceManager()
-    is_wanted = True
-    while is_wanted:
+    return room
+
+
+def words_of(secrets: Secrets) -> list[str]:
+    """What the log must leave out."""
+    return [secret.get_secret_value() for secret in (secrets.openai_api_key, secrets.mqtt_password) if secret]
+
+
+async def _live(room: LoadedRoom, secrets: Secrets, recordings: Recordings | None) -> None:
+    """One node after the other: each reload begins a new one."""
+    orders, manager = Orders(), ServiceManager()
+    orders.listen()
+    end = End.RELOAD
+    while end is End.RELOAD:
+        set_up(room.settings.log.level, room.settings.room, words_of(secrets))
+        for warning in room.warnings:
+            log.warning("%s", warning)
         node = Node(room, secrets, manager, recordings)
-        is_wanted = asyncio.run(node.run()) is End.RELOAD
+        end = await node.run(orders)
         room = node.next_room
     manager.notify("STOPPING=1")
+
+
+class Orders:
+    """What signals ask of the process. They outlive a node, so that none comes while nobody listens."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.reload = asyncio.Event()
+
+    def listen(self) -> None:
+        """Take TERM, INT and HUP from now on."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self.reload.set)
 
 
 def steady_moment() -> Moment:
@@ -103,23 +134,22 @@ class Node:
         self._manager = manager
         self._recordings = recordings
         self._stack = AsyncExitStack()
+        self._has_started = asyncio.Event()
         self.next_room = room
         """What a reload read."""
 
-    async def run(self) -> End:
-        """Live; raises the NodeError that ends the node."""
+    async def run(self, orders: Orders) -> End:
+        """Live until the room is over or ordered to end; raises the NodeError that ends the node."""
         async with self._stack:
             pipes = Pipes()
             bridge, pipeline = await self._build(pipes)
-            loop = asyncio.get_running_loop()
-            told_to_stop = asyncio.Event()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, told_to_stop.set)
-            loop.add_signal_handler(signal.SIGHUP, pipeline.reload)
             life = asyncio.create_task(pipeline.run(), name="pipeline")
-            order = asyncio.create_task(told_to_stop.wait(), name="signals")
-            await asyncio.wait((life, order), return_when=asyncio.FIRST_COMPLETED)
-            order.cancel()
+            stop = asyncio.create_task(orders.stop.wait(), name="stop")
+            reloads = asyncio.create_task(self._heed(orders, pipeline), name="reloads")
+            await asyncio.wait((life, stop), return_when=asyncio.FIRST_COMPLETED)
+            for task in (stop, reloads):
+                task.cancel()
+            await asyncio.gather(stop, reloads, return_exceptions=True)
             if not life.done():
                 await self._stop(life, pipeline, bridge)
             if life.cancelled():
@@ -128,6 +158,18 @@ class Node:
                 return life.result()
             except* NodeError as group:
                 raise group.exceptions[0] from None
+
+    async def _heed(self, orders: Orders, pipeline: Pipeline) -> None:
+        """Reload when it is ordered, but not before everything runs."""
+        await self._has_started.wait()
+        while True:
+            await orders.reload.wait()
+            pipeline.reload()
+            orders.reload.clear()
+
+    def _started(self) -> None:
+        self._has_started.set()
+        self._manager.notify("READY=1")
 
     async def _stop(self, life: "asyncio.Task[End]", pipeline: Pipeline, bridge: Bridge) -> None:
         log.info("stopping")
@@ -159,6 +201,8 @@ class Node:
         volume = state.number("volume", settings.playback.volume)
         player.set_volume(volume)
         pipes.player = player
+        encoder = InputEncoder(settings.session.input_format)
+        is_paced = capabilities(settings.session).wants_real_time_audio
         stages = Stages(
             source=self._source(pipes),
             detector=WebrtcDetector(settings.gate.aggressiveness),
@@ -169,6 +213,7 @@ class Node:
                 steady_moment,
                 pipes.tell,
                 pipes.play,
+                paced_bytes_per_s=encoder.bytes_per_second if is_paced else math.inf,
             ),
             player=player,
             broker=Delivery(bridge),
@@ -182,10 +227,11 @@ class Node:
             ),
             encode=lambda report, now: encode(report, topics, now),
             clock=steady_moment,
-            session_rate_hz=SESSION_RATE_HZ,
+            session_rate_hz=encoder.rate_hz,
+            encode_sound=encoder.encode,
             remember=lambda key, value: state.save({key: value}),
             reload=self._reload,
-            started=lambda: self._manager.notify("READY=1"),
+            started=self._started,
             feed_watchdog=lambda: self._manager.notify("WATCHDOG=1"),
             feed_every_s=(self._manager.watchdog_s or 20.0) / 3,
             is_half_duplex=settings.capture.echo != "off",
@@ -233,7 +279,7 @@ class Node:
         if settings.session.auth != "api_key":
             from voice_node.session.client_secret import ClientSecrets  # here: only who mints pays for httpx
 
-            return ClientSecrets(place, settings.session, session_ga(settings.session, settings.tools), key).endpoint
+            return ClientSecrets(place, settings.session, settings.tools, key).endpoint
 
         async def always() -> Endpoint:
             return place
@@ -260,7 +306,7 @@ class Node:
 
     def _reload(self) -> str | None:
         try:
-            self.next_room = load_room(self._room.path, [schema_problems])
+            self.next_room = usable_room(self._room.path, self._secrets)
         except ConfigError as error:
             return str(error)
         return None

@@ -184,6 +184,8 @@ class Pipeline:
         """Hand a piece of speech to the session, at its rate, and tell the router of the gate."""
         match value:
             case SpeechStarted(turn_id):
+                if not self._stages.is_half_duplex and self._stages.player.is_speaking:
+                    self._silence()  # somebody speaks over the reply
                 self._resampler = Resampler(rate_hz, self._stages.session_rate_hz)
                 self._turn_over.clear()
                 self._awaited_turn = turn_id
@@ -204,7 +206,7 @@ class Pipeline:
 
     async def _put_audio(self, turn_id: str, pcm: bytes) -> None:
         if pcm:
-            await self._pipes.inputs.put(SpeechAudio(turn_id, pcm))
+            await self._pipes.inputs.put(SpeechAudio(turn_id, self._stages.encode_sound(pcm)))
 
     async def _talk(self) -> None:
         try:
@@ -295,8 +297,7 @@ class Pipeline:
             case ctl.AnswerCall() | ctl.AskText() | ctl.SayText() | ctl.ResetConversation():
                 inputs.offer(control)
             case ctl.StopReply():
-                stages.player.stop()
-                inputs.offer(control)
+                self._silence()
             case ctl.SetMuted(is_muted):
                 self._is_muted = is_muted
                 self._switched.set()
@@ -313,6 +314,12 @@ class Pipeline:
                 self.reload(reply_to)
             case _:
                 assert_never(control)
+
+    def _silence(self) -> None:
+        """Stop the reply at once, and tell the session how much of it was heard."""
+        played = self._stages.player.stop()
+        heard = ctl.StopReply() if played is None else ctl.StopReply(played.item_id, played.played_ms)
+        self._pipes.inputs.offer(heard)
 
     def _remember(self, key: str, value: object) -> None:
         assert self._group is not None

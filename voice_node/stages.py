@@ -95,6 +95,9 @@ class Stages:
     encode: Callable[[Report, datetime], tuple[Message, ...] | Unencodable]
     clock: Callable[[], Moment]
     session_rate_hz: int
+    """Of the PCM that `encode_sound` takes."""
+    encode_sound: Callable[[bytes], bytes]
+    """PCM as the session takes it."""
     remember: Callable[[str, object], None]
     """Keeps a setting over restarts; blocks for a disk."""
     reload: Callable[[], str | None]

@@ -222,7 +222,7 @@ def test_a_segment_that_was_not_sent_is_no_event() -> None:
 
 def test_a_link_that_comes_up_is_told_with_the_session() -> None:
     actions = Switchboard().hears(LinkChanged(is_up=True, session_id="sess_1", dialect="ga"))
-    assert of(rep.Info, actions) == [rep.Info({**FACTS, "session_id": "sess_1", "dialect": "ga"})]
+    assert of(rep.Info, actions) == [rep.Info({**FACTS, "session_id": "sess_1", "dialect": "ga", "open_ms": 0})]
 
 
 def test_a_link_that_stays_away_is_told_once() -> None:

@@ -26,7 +26,7 @@ CLIENT_EVENTS: list[ev.ClientEvent] = [
     ev.ClearAudio("e1"),
     ev.CreateText("e1", "item_1", "user", 'sag "hallo"\n\u00fc \U0001f600'),
     ev.CreateText("e1", "item_1", "assistant", "hello"),
-    ev.CreateCallOutput("e1", "call_1", '{"ok": true}'),
+    ev.CreateCallOutput("e1", "item_2", "call_1", '{"ok": true}'),
     ev.TruncateItem("e1", "item_1", 1500),
     ev.DeleteItem("e1", "item_1"),
     ev.CreateResponse("e1"),
@@ -86,7 +86,7 @@ def test_any_text_and_any_sound_can_be_sent(text: str, name: str, pcm: bytes) ->
     for event in (
         ev.AppendAudio(pcm),
         ev.CreateText("e", name, "user", text),
-        ev.CreateCallOutput("e", name, text),
+        ev.CreateCallOutput("e", name, name, text),
         ev.CreateResponse("e", {"turn_id": name}, text),
         ev.CreateAnnouncement("e", text),
     ):

@@ -18,7 +18,13 @@ class AnswerCall:
 
 @dataclass(frozen=True, slots=True)
 class StopReply:
-    """Silence the speaker and cancel the response."""
+    """Silence the speaker and cancel the response.
+
+    The session is told what was really heard: `played_ms` of the item that was sounding, None where none was.
+    """
+
+    item_id: str | None = None
+    played_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

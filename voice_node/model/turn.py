@@ -141,6 +141,8 @@ class LinkChanged:
     """It went although it was wanted."""
     session_id: str = ""
     dialect: str = ""
+    open_ms: int = 0
+    """How long it took from the wish to the session that can be spoken to."""
 
 
 @dataclass(frozen=True, slots=True)

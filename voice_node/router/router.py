@@ -312,7 +312,7 @@ class Router:
         was_offline = self._status.is_offline
         self._status.is_offline = outcome.is_trouble
         if outcome.is_up:
-            self._facts |= {"session_id": outcome.session_id, "dialect": outcome.dialect}
+            self._facts |= {"session_id": outcome.session_id, "dialect": outcome.dialect, "open_ms": outcome.open_ms}
             return [rep.Info(dict(self._facts))]
         if outcome.is_trouble and not was_offline:
             return self.problem("session_lost", outcome.detail)

@@ -7,6 +7,7 @@ waits for 10 s (the library's pings would wait behind it for ever).
 
 import asyncio
 import logging
+import math
 import random
 import ssl
 from collections import deque
@@ -18,8 +19,8 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from voice_node.model.errors import SessionRefused
 from voice_node.model.moment import Moment
 from voice_node.model.turn import Outcome, ReplyAudio, ReplyAudioEnded
-from voice_node.session import wire_ga
-from voice_node.session.events import ClientEvent, Malformed
+from voice_node.session import wire_beta, wire_ga
+from voice_node.session.events import AppendAudio, ClientEvent, Malformed
 from voice_node.session.protocol import PEACEFUL, Input, Protocol, redact
 from voice_node.session.providers import Endpoint
 from voice_node.session.retry import Refusal, Retry, after_close, after_status, delay_s
@@ -42,6 +43,9 @@ SEND_S = 10.0
 CLOSE_S = 1.0
 HEALTHY_S = 2.0
 TICK_S = 0.25
+PACE = 0.9
+"""A little faster than real time: what was held must be caught up with."""
+CODECS = {"ga": wire_ga, "beta": wire_beta}
 
 
 class Connection:
@@ -58,10 +62,12 @@ class Connection:
         ping_s: float = PING_S,
         open_s: float = OPEN_S,
         send_s: float = SEND_S,
+        paced_bytes_per_s: float = math.inf,
     ) -> None:
         """`endpoint` is asked before each connection, and may say that there can be none.
 
-        Seconds between pings and until a pong is missed, for the opening handshake, for one write.
+        Seconds between pings and until a pong is missed, for the opening handshake, for one write. Sound leaves no
+        faster than `paced_bytes_per_s`.
         """
         self._protocol = protocol
         self._endpoint = endpoint
@@ -71,7 +77,10 @@ class Connection:
         self._ping_s = ping_s
         self._open_s = open_s
         self._send_s = send_s
-        self._outgoing: deque[str] = deque()
+        self._paced_bytes_per_s = paced_bytes_per_s
+        self._next_sound_at = 0.0
+        self._outgoing: deque[tuple[str, float]] = deque()
+        """Messages, and how many seconds each has to keep its distance from the next."""
         self._outgoing_chars = 0
         self._to_send = asyncio.Event()
         self._has_room = asyncio.Event()
@@ -135,6 +144,7 @@ class Connection:
         self._close.clear()
         self._close_reason = ""
         self._ready_at = None
+        self._protocol.opening(self._clock())
         try:
             endpoint = await self._endpoint()
             if isinstance(endpoint, Retry | Refusal):
@@ -191,7 +201,7 @@ class Connection:
 
     async def _hear(self, websocket: ClientConnection) -> None:
         async for message in websocket:
-            event = wire_ga.decode(message)
+            event = CODECS[self._protocol.dialect].decode(message)
             if isinstance(event, Malformed):
                 log.warning("session: an event could not be read: %s", event.detail)
             now = self._clock()
@@ -202,8 +212,10 @@ class Connection:
     async def _speak(self, websocket: ClientConnection) -> None:
         while True:
             while self._outgoing:
-                message = self._outgoing.popleft()
+                message, sound_s = self._outgoing.popleft()
                 self._outgoing_chars -= len(message)
+                if sound_s:
+                    await self._keep_pace(sound_s)
                 try:
                     async with asyncio.timeout(self._send_s):
                         await websocket.send(message)
@@ -213,6 +225,13 @@ class Connection:
             self._has_room.set()
             self._to_send.clear()
             await self._to_send.wait()
+
+    async def _keep_pace(self, sound_s: float) -> None:
+        """For services that take sound no faster than it is spoken."""
+        now = asyncio.get_running_loop().time()
+        if self._next_sound_at > now:
+            await asyncio.sleep(self._next_sound_at - now)
+        self._next_sound_at = max(now, self._next_sound_at) + sound_s * PACE
 
     def _perform(self, step: Step) -> None:
         """Carry out a step; never waits."""
@@ -234,8 +253,9 @@ class Connection:
         self._close.set()
 
     def _send(self, event: ClientEvent) -> None:
-        message = wire_ga.encode(event)
-        self._outgoing.append(message)
+        message = CODECS[self._protocol.dialect].encode(event)
+        sound_s = len(event.pcm) / self._paced_bytes_per_s if isinstance(event, AppendAudio) else 0.0
+        self._outgoing.append((message, sound_s))
         self._outgoing_chars += len(message)
         self._to_send.set()
         if self._outgoing_chars > ROOMY_CHARS:

@@ -1,5 +1,5 @@
 """What is said on a session: turns in, responses and calls out. Sans-I/O; the rules of turns stand in `turns`, those of
-responses in `sequencer`.
+responses in `sequencer`, those of turns that the service ends in `server_ending`, of what is remembered in `memory`.
 
 While the session is not ready, turns are held. A held turn that ended more than 10 s ago is refused as stale: a command
 must not act when nobody remembers saying it. At most 45 s of audio is held; more refuses the oldest turn.
@@ -14,19 +14,23 @@ from typing import assert_never
 from voice_node.model.control import AnswerCall, AskText, SayText
 from voice_node.model.moment import Moment
 from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechStarted
-from voice_node.model.turn import LostReason, ResponseStatus, TurnFinished, TurnLost
+from voice_node.model.turn import LostReason, ResponseStatus, ServiceTrouble, TurnFinished, TurnLost
 from voice_node.session import events as ev
+from voice_node.session.formats import InputEncoder
+from voice_node.session.memory import Memory
 from voice_node.session.sequencer import Job, Sequencer
-from voice_node.session.setup import SESSION_RATE_HZ
+from voice_node.session.server_ending import ServerEnding
 from voice_node.session.step import Step
 from voice_node.session.turns import TRANSCRIPT_PATIENCE_S, Kind, Phase, Turn, Turns
+from voice_node.settings.session import SessionSettings
+from voice_node.settings.session_limits import dialect_of, turn_detection_of
 
 STALE_S = 10.0
-HELD_BYTES = 45 * SESSION_RATE_HZ * 2
-SHORTEST_COMMIT_BYTES = SESSION_RATE_HZ * 2 // 10
-"""100 ms: the service refuses to commit less."""
-PIECE_BYTES = SHORTEST_COMMIT_BYTES
-"""What was held is sent in pieces of 100 ms: some servers refuse larger ones."""
+HELD_MS = 45_000
+SHORTEST_COMMIT_MS = 100
+"""The service refuses to commit less."""
+PIECE_MS = 100
+"""What was held is sent in pieces of so much: some servers refuse larger ones."""
 SERVICE_PATIENCE_S = 20.0
 """How long a response may show no sign of life; the slowest models think for seconds, not for twenty."""
 CALL_PATIENCE_S = 90.0
@@ -36,9 +40,16 @@ CALL_PATIENCE_S = 90.0
 class Conversation:
     """The turns of a room, across connections."""
 
-    def __init__(self, *, is_transcribed: bool, new_event_id: Callable[[], str]) -> None:
-        self._is_transcribed = is_transcribed
+    def __init__(self, settings: SessionSettings, new_event_id: Callable[[], str], *, can_cancel: bool = True) -> None:
+        self._can_cancel = can_cancel
+        self._is_transcribed = settings.transcription is not None or settings.type == "transcription"
+        self._is_answered = settings.type == "realtime"
         self._new_event_id = new_event_id
+        encoder = InputEncoder(settings.input_format)
+        self._bytes_per_s = encoder.bytes_per_second
+        detection = turn_detection_of(settings, dialect_of(settings) or "ga")
+        self._ending = None if detection is None else ServerEnding(detection, encoder)
+        self.memory = Memory(settings.conversation, new_event_id)
         self.turns = Turns()
         self.sequencer = Sequencer()
         self.is_ready = False
@@ -56,9 +67,11 @@ class Conversation:
         """Take one piece of a segment."""
         match value:
             case SpeechStarted(turn_id, _):
-                self.turns.begin(Turn(turn_id, Kind.SPOKEN, now.wall, now.at, is_transcript_due=self._is_transcribed))
+                self._begin_spoken(turn_id, now)
+                if self._ending is not None:
+                    self._ending.began(turn_id)
             case SpeechAudio(turn_id, pcm):
-                turn = self.turns.get(turn_id)
+                turn = self._spoken(turn_id, now)
                 if turn is not None:  # else it was lost in the middle: nothing is spliced
                     turn.audio += pcm
                     turn.touched_at = now.at
@@ -92,20 +105,39 @@ class Conversation:
         if active is not None:
             self._cancel_active(step)
 
-    def cancel(self, response_id: str) -> ev.CancelResponse:
-        """The event that stops this response."""
-        return ev.CancelResponse(self._new_event_id(), response_id)
+    def committed(self, item_id: str, now: Moment, step: Step) -> None:
+        """The service made an item of what it heard."""
+        turn = self.turns.committed(item_id) if self._ending is None else self.turns.of_item(item_id)
+        if turn is None:
+            return
+        turn.touched_at = now.at
+        self.memory.item(turn.turn_id, item_id)
+        if self._ending is not None and turn.phase is Phase.SENDING:
+            self._ending.committed(turn)
+            if not turn.is_ended:
+                turn.end_segment(now)
+            turn.phase = Phase.COMMITTED
+            turn.mark("commit", now.at)
+            self._await_answer(turn, now, step)
+
+    def cancel(self, response_id: str, step: Step) -> None:
+        """Stop this response; what comes of it all the same is dropped."""
+        if self._can_cancel:
+            step.sends.append(ev.CancelResponse(self._new_event_id(), response_id))
 
     def ready(self, now: Moment, step: Step) -> None:
         """The session can be spoken to: send what was held, in order."""
         self.is_ready = True
+        step.sends += self.memory.put_back(now.at)
         for turn in self.turns:
             if self._lose_if_stale(turn, now, step):
                 continue
             if turn.kind is Kind.SPOKEN:
                 self._send_audio(turn, bytes(turn.audio), step)
-                if turn.is_ended:
+                if turn.is_ended and self._ending is None:
                     self._commit(turn, now, step)
+                elif turn.is_ended and self._ending is not None:
+                    self._ending.ended(turn.turn_id, now.at)
             else:
                 self._send_typed(turn, now, step)
 
@@ -115,7 +147,7 @@ class Conversation:
         for turn in self.turns:
             if turn.is_stopped:
                 turn.status = ResponseStatus.CANCELLED
-            if turn.is_stopped or self._is_answered(turn):
+            if turn.is_stopped or self._has_answer(turn):
                 self._finish(turn, step)
             elif turn.is_acted_on:
                 self.lose(turn, LostReason.DISCONNECTED, "", step)
@@ -124,6 +156,9 @@ class Conversation:
         self.sequencer.clear()
         self._awaited.clear()
         self.turns.disconnect()
+        self.memory.disconnected()
+        if self._ending is not None:
+            self._ending.disconnected()
 
     def refused(self, event_id: str, code: str, now: Moment, step: Step) -> bool:
         """The service refused one of our events; True where that was a turn's and is dealt with."""
@@ -131,7 +166,7 @@ class Conversation:
             taken = self.sequencer.busy(event_id)
             if taken:
                 self.turns.drop_response(taken)
-                step.sends.append(self.cancel(taken))
+                self.cancel(taken, step)
             if taken is not None:
                 self.response_at = now.at
                 return True
@@ -155,6 +190,8 @@ class Conversation:
         for turn in self.turns:
             if not self.is_ready:
                 self._lose_if_stale(turn, now, step)
+            elif self._ending is not None and turn.phase is Phase.SENDING:
+                self._keep_alive(self._ending, turn, now, step)
             elif turn.open_calls and now.at - turn.touched_at > CALL_PATIENCE_S:
                 self.lose(turn, LostReason.TIMEOUT, "a tool call was not answered", step)
             else:
@@ -163,8 +200,12 @@ class Conversation:
     def settle(self, turn: Turn, now: Moment, step: Step) -> None:
         """Report a turn as finished if it is."""
         is_late = now.at - turn.touched_at >= TRANSCRIPT_PATIENCE_S
-        if self._is_answered(turn) and (is_late or not turn.is_transcript_due):
-            self._finish(turn, step)
+        if not self._has_answer(turn) or (turn.is_transcript_due and not is_late):
+            return
+        if turn.is_transcript_due:
+            detail = f"the service sent no transcript within {TRANSCRIPT_PATIENCE_S:.0f} s"
+            step.outcomes.append(ServiceTrouble("transcript_missing", detail, turn.turn_id))
+        self._finish(turn, step)
 
     def lose(self, turn: Turn, reason: LostReason, detail: str, step: Step) -> None:
         """A turn comes to nothing, and so does its response."""
@@ -172,6 +213,9 @@ class Conversation:
             self._cancel_active(step)
         self.sequencer.drop(turn.turn_id)
         self.turns.end(turn)
+        if self._ending is not None:
+            self._ending.forget(turn)
+        self._remember(turn, step, is_lost=True)
         step.outcomes.append(TurnLost(turn.turn_id, reason, detail))
 
     def ask(self, turn: Turn, now: Moment, step: Step) -> None:
@@ -195,8 +239,27 @@ class Conversation:
         else:
             step.sends.append(ev.CreateResponse(event_id, metadata, job.instructions))
 
+    def _size(self, duration_ms: int) -> int:
+        """Bytes of so much sound."""
+        return self._bytes_per_s * duration_ms // 1000
+
+    def _begin_spoken(self, turn_id: str, now: Moment) -> Turn:
+        turn = Turn(turn_id, Kind.SPOKEN, now.wall, now.at, is_transcript_due=self._is_transcribed)
+        self.turns.begin(turn)
+        return turn
+
+    def _spoken(self, segment: str, now: Moment) -> Turn | None:
+        """The turn that gets the sound of this segment."""
+        if self._ending is None:
+            return self.turns.get(segment)
+        turn_id = self._ending.turn_of(segment)
+        if turn_id is None:
+            return self._begin_spoken(self._ending.next_part(segment), now)
+        return self.turns.get(turn_id)
+
     def _speech_ended(self, value: SpeechEnded, now: Moment, step: Step) -> None:
-        turn = self.turns.get(value.turn_id)
+        turn_id = value.turn_id if self._ending is None else self._ending.ended(value.turn_id, now.at)
+        turn = self.turns.get(turn_id)
         if turn is None:
             return
         if not value.is_kept:
@@ -204,22 +267,35 @@ class Conversation:
                 step.sends.append(ev.ClearAudio(self._new_event_id()))
             self.turns.end(turn)
             return
-        turn.is_ended = True
         turn.duration_ms = value.end_ms - value.start_ms
         turn.started_at = now.minus_ms(turn.duration_ms)
-        turn.ended_at = now.wall
-        turn.speech_end_s = turn.touched_at = now.at
-        if self.is_ready:
+        turn.end_segment(now)
+        if not self.is_ready:
+            return
+        if self._ending is None:
             self._commit(turn, now, step)
+        else:
+            self._keep_alive(self._ending, turn, now, step)
+
+    def _keep_alive(self, ending: ServerEnding, turn: Turn, now: Moment, step: Step) -> None:
+        """Let the service hear the silence that ends this turn."""
+        if ending.is_overdue(turn, now.at):
+            step.sends.append(ev.ClearAudio(self._new_event_id()))
+            self.lose(turn, LostReason.TIMEOUT, "the service never ended it", step)
+            return
+        silence = ending.silence(turn, now.at)
+        if silence:
+            step.sends.append(ev.AppendAudio(silence))
 
     def _send_audio(self, turn: Turn, pcm: bytes, step: Step) -> None:
         if self.is_ready:
             turn.phase = Phase.SENDING
-            step.sends.extend(ev.AppendAudio(pcm[at : at + PIECE_BYTES]) for at in range(0, len(pcm), PIECE_BYTES))
+            size = self._size(PIECE_MS)
+            step.sends.extend(ev.AppendAudio(pcm[at : at + size]) for at in range(0, len(pcm), size))
 
     def _commit(self, turn: Turn, now: Moment, step: Step) -> None:
         event_id = self._new_event_id()
-        if len(turn.audio) < SHORTEST_COMMIT_BYTES:
+        if len(turn.audio) < self._size(SHORTEST_COMMIT_MS):
             step.sends.append(ev.ClearAudio(event_id))
             self.lose(turn, LostReason.EMPTY, "less than 100 ms of sound", step)
             return
@@ -228,7 +304,17 @@ class Conversation:
         turn.mark("commit", now.at)
         self._await(event_id, turn)
         step.sends.append(ev.CommitAudio(event_id))
-        self.ask(turn, now, step)
+        self._await_answer(turn, now, step)
+
+    def _await_answer(self, turn: Turn, now: Moment, step: Step) -> None:
+        """The turn is whole at the service: ask for its answer, or wait for the one that the service gives unasked."""
+        if not self._is_answered:
+            turn.status = ResponseStatus.NONE
+        elif self._ending is not None and self._ending.creates_responses:
+            self.sequencer.expect(Job(turn.turn_id))
+            self.response_at = now.at
+        else:
+            self.ask(turn, now, step)
 
     def _begin_typed(self, turn: Turn, now: Moment, step: Step) -> None:
         turn.is_ended = True
@@ -241,9 +327,11 @@ class Conversation:
     def _send_typed(self, turn: Turn, now: Moment, step: Step) -> None:
         turn.phase = Phase.COMMITTED
         if turn.kind is Kind.TYPED:
-            event_id = self._new_event_id()
+            event_id, item_id = self._new_event_id(), f"item_{turn.turn_id}"[:32]
             self._await(event_id, turn)
-            step.sends.append(ev.CreateText(event_id, f"item_{turn.turn_id}"[:32], "user", turn.text))
+            self.memory.heard(turn.turn_id, "user", turn.text)
+            self.memory.item(turn.turn_id, item_id)
+            step.sends.append(ev.CreateText(event_id, item_id, "user", turn.text))
         self.ask(turn, now, step)
 
     def _answer(self, call_id: str, output: str, now: Moment, step: Step) -> None:
@@ -254,7 +342,9 @@ class Conversation:
         turn.touched_at = now.at
         event_id = self._new_event_id()
         self._await(event_id, turn)
-        step.sends.append(ev.CreateCallOutput(event_id, call_id, output))
+        item_id = f"out_{event_id}"
+        self.memory.item(turn.turn_id, item_id)
+        step.sends.append(ev.CreateCallOutput(event_id, item_id, call_id, output))
         self.ask_again(turn, now, step)
 
     def ask_again(self, turn: Turn, now: Moment, step: Step) -> None:
@@ -269,19 +359,25 @@ class Conversation:
         else:
             self.settle(turn, now, step)
 
-    def _is_answered(self, turn: Turn) -> bool:
+    def _has_answer(self, turn: Turn) -> bool:
         return turn.status is not None and not turn.open_calls and not self.sequencer.has(turn.turn_id)
 
     def _finish(self, turn: Turn, step: Step) -> None:
         assert turn.status is not None
         turn.mark("done", turn.touched_at)
         self.turns.end(turn)
+        self._remember(turn, step, is_lost=False)
         step.outcomes.append(TurnFinished(turn.turn_id, turn.status, turn.detail, dict(turn.timings_ms)))
+
+    def _remember(self, turn: Turn, step: Step, *, is_lost: bool) -> None:
+        too_old = self.memory.turn_over(turn.turn_id, turn.touched_at, is_lost=is_lost)
+        if self.is_ready:
+            step.sends += too_old
 
     def _cancel_active(self, step: Step) -> None:
         """One that the server has not named yet is cancelled when it begins."""
         if self.sequencer.active_response:
-            step.sends.append(self.cancel(self.sequencer.active_response))
+            self.cancel(self.sequencer.active_response, step)
 
     def _await(self, event_id: str, turn: Turn) -> None:
         self._awaited[event_id] = turn.turn_id
@@ -299,5 +395,5 @@ class Conversation:
         if self.is_ready:
             return
         turns = [turn for turn in self.turns if turn.audio]
-        while len(turns) > 0 and sum(len(turn.audio) for turn in turns) > HELD_BYTES:
+        while len(turns) > 0 and sum(len(turn.audio) for turn in turns) > self._size(HELD_MS):
             self.lose(turns.pop(0), LostReason.STALE, "more sound than can be held", step)

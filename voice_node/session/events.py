@@ -15,6 +15,8 @@ class UpdateSession:
 
     event_id: str
     session: Mapping[str, Any]
+    is_transcription: bool = False
+    """No model speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class CreateCallOutput:
     """The one output of a function call."""
 
     event_id: str
+    item_id: str
     call_id: str
     output: str
 
@@ -268,6 +271,8 @@ class ResponseDone:
     messages: tuple[ReplyMessage, ...] = ()
     usage_input: TokenCount = field(default_factory=TokenCount)
     usage_output: TokenCount = field(default_factory=TokenCount)
+    item_ids: tuple[str, ...] = ()
+    """Of all items that it left in the conversation."""
 
 
 @dataclass(frozen=True, slots=True)

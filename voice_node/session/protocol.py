@@ -8,10 +8,14 @@ The life of a connection
    sent earlier is treated by the server's defaults, which answer by themselves.
 4. `ready`: the configuration is in force; what was held is sent.
 
+A quiet moment ends a connection that is not wanted any more, whose session will expire soon, or whose conversation
+nobody goes on with.
+
 From every state a lost socket leads back to `closed`. A step without news for 10 s in `opened` or `configuring` closes
 the connection. Only a refusal that no other attempt can cure ends the session for good (`Step.refused`).
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
@@ -23,16 +27,23 @@ from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechStar
 from voice_node.model.turn import LinkChanged, ServiceTrouble
 from voice_node.session import events as ev
 from voice_node.session.conversation import Conversation
+from voice_node.session.memory import HOUSEKEEPING
+from voice_node.session.providers import capabilities
 from voice_node.session.replies import Replies
-from voice_node.session.setup import session_ga
+from voice_node.session.setup import session_beta, session_ga
 from voice_node.session.step import Step
 from voice_node.settings.session import SessionSettings
+from voice_node.settings.session_limits import Dialect, dialect_of
 from voice_node.settings.tools import Tool
 
 Input = Speech | AnswerCall | AskText | SayText | StopReply | ResetConversation | SetSpent
 """What the rest of the node puts into the session."""
 
 HANDSHAKE_PATIENCE_S = 10.0
+LONGEST_LIFE_S = 55 * 60.0
+"""OpenAI ends a session after 60 minutes, whatever goes on in it."""
+SHORTEST_LIFE_S = 30.0
+RENEWAL_MARGIN_S = 120.0
 FATAL_CODES = frozenset(
     {"invalid_api_key", "model_not_found", "missing_model", "account_deactivated", "beta_api_shape_disabled"}
 )
@@ -46,7 +57,8 @@ TRANSIENT_CODES = frozenset({"server_error", "internal_error", "rate_limit_excee
 IDLE = "nothing was said for a while"
 RESET = "the conversation was reset"
 SPENT = "the day's budget is spent"
-PEACEFUL = frozenset({IDLE, RESET})
+RENEWED = "the session is renewed before it expires"
+PEACEFUL = frozenset({IDLE, RESET, SPENT, RENEWED})
 """Reasons of closes that are no trouble."""
 _KEY = re.compile(r"\b(?:sk|ek|key|xai)[-_][^\s,;\"']*[^\s,;.\"']|[\w*-]{24,}", re.IGNORECASE)
 
@@ -66,22 +78,31 @@ class Protocol:
     def __init__(self, settings: SessionSettings, tools: Sequence[Tool]) -> None:
         self._settings = settings
         self._tools = tuple(tools)
-        transcription = settings.transcription
-        self._conversation = Conversation(is_transcribed=transcription is not None, new_event_id=self._new_event_id)
-        self._replies = Replies(
-            self._conversation,
-            model=settings.model,
-            transcription_model="" if transcription is None else transcription.model,
-        )
+        self._dialect: Dialect = dialect_of(settings)
+        able = capabilities(settings, self._dialect)
+        self._takes_transcription_update = able.takes_transcription_session_update
+        self._conversation = Conversation(settings, self._new_event_id, can_cancel=able.can_cancel)
+        self._replies = Replies(self._conversation, settings, can_truncate=able.can_truncate)
         self._link = LinkState.CLOSED
         self._since = 0.0
         """When the state of the link, or anything on it, last changed."""
+        self._opening_at = 0.0
+        self._ready_at = 0.0
+        self._renew_at = math.inf
+        """When the session should be renewed, on the steady clock."""
+        self._wanted: Mapping[str, Any] = {}
+        """The session object that was asked for last."""
         self._is_spent = False
         self._event_number = 0
         self._setup_event_id = ""
         self._session_id = ""
         self.malformed_count = 0
         """Messages of the server that could not be read."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the service speaks: as the room file says, or as its first event showed."""
+        return self._dialect
 
     @property
     def is_ready(self) -> bool:
@@ -95,6 +116,10 @@ class Protocol:
         if self._settings.connect == "always" or not self._conversation.is_quiet:
             return True
         return self._link is LinkState.READY and now.at - self._since < self._settings.conversation.idle_reset_s
+
+    def opening(self, now: Moment) -> None:
+        """A connection is attempted."""
+        self._opening_at = now.at
 
     def opened(self, now: Moment) -> Step:
         """The socket is up."""
@@ -124,11 +149,14 @@ class Protocol:
                 self._conversation.speech(value, now, step)
             case AnswerCall() | AskText() | SayText():
                 self._conversation.act(value, now, step)
-            case StopReply():
+            case StopReply(item_id, played_ms):
                 self._conversation.stop(now, step)
+                if item_id is not None and self.is_ready:
+                    self._replies.cut(item_id, played_ms, step)
             case SetSpent(is_spent):
                 self._is_spent = is_spent  # the turn under way is finished first, see `tick`
             case ResetConversation():
+                self._conversation.memory.forget()
                 if self._link is not LinkState.CLOSED:
                     step.close = RESET
             case _:
@@ -139,8 +167,8 @@ class Protocol:
         """Take an event of the server."""
         step = Step()
         match event:
-            case ev.SessionCreated(session_id):
-                self._session_created(session_id, now, step)
+            case ev.SessionCreated():
+                self._session_created(event, now, step)
             case ev.SessionUpdated(session):
                 self._session_updated(session, now, step)
             case ev.ServerError():
@@ -160,32 +188,51 @@ class Protocol:
         self._conversation.tick(now, step)
         if self._link in (LinkState.OPENED, LinkState.CONFIGURING) and now.at - self._since > HANDSHAKE_PATIENCE_S:
             step.close = f"the service did not configure the session within {HANDSHAKE_PATIENCE_S:.0f} s"
-        elif self._link is LinkState.READY and self._is_spent and self.is_quiet:
-            step.close = SPENT
-        elif self._link is LinkState.READY and not self._is_spent and not self.wants_link(now):
-            step.close = IDLE
+        elif self._link is LinkState.READY and self.is_quiet:
+            step.close = self._reason_to_close(now)
         return step
 
-    def _session_created(self, session_id: str, now: Moment, step: Step) -> None:
+    def _reason_to_close(self, now: Moment) -> str | None:
+        """Why this quiet moment is the time to end the connection."""
+        if self._is_spent:
+            return SPENT
+        if not self.wants_link(now):
+            return IDLE
+        if now.at >= self._renew_at:
+            return RENEWED
+        if self._conversation.memory.is_stale(now.at):
+            return RESET
+        return None
+
+    def _session_created(self, event: ev.SessionCreated, now: Moment, step: Step) -> None:
         if self._link is not LinkState.OPENED:
             return  # told twice; ours is under way already
-        self._session_id = session_id
+        self._session_id = event.session_id
+        self._dialect = _dialect_shown(event.session) if self._settings.dialect == "auto" else self._dialect
+        self._renew_at = now.at + _life_s(event.expires_at, now)
         self._setup_event_id = self._new_event_id()
-        step.sends.append(ev.UpdateSession(self._setup_event_id, session_ga(self._settings, self._tools)))
+        build = session_beta if self._dialect == "beta" else session_ga
+        self._wanted = build(self._settings, self._tools)
+        is_transcription = self._settings.type == "transcription" and self._takes_transcription_update
+        step.sends.append(ev.UpdateSession(self._setup_event_id, self._wanted, is_transcription))
         self._enter(LinkState.CONFIGURING, now)
 
     def _session_updated(self, session: Mapping[str, Any], now: Moment, step: Step) -> None:
         if self._link is not LinkState.CONFIGURING:
             return
-        if _has_turn_detection(session):
-            detail = "the service kept its own turn detection: it may answer by itself"
-            step.outcomes.append(ServiceTrouble("turn_detection_kept", detail))
+        kept = differences(self._wanted, session)
+        if kept:
+            detail = f"the service has other settings than the room file: {', '.join(kept)[:150]}"
+            step.outcomes.append(ServiceTrouble("settings_kept", detail))
         self._enter(LinkState.READY, now)
-        step.outcomes.append(LinkChanged(is_up=True, session_id=self._session_id, dialect="ga"))
+        open_ms = round((now.at - self._opening_at) * 1000)
+        step.outcomes.append(LinkChanged(True, "", False, self._session_id, self._dialect, open_ms))
         self._conversation.ready(now, step)
 
     def _error(self, error: ev.ServerError, now: Moment, step: Step) -> None:
         message = redact(error.message)
+        if error.event_id is not None and error.event_id.startswith(HOUSEKEEPING):
+            return
         if error.code in FATAL_CODES:
             step.refused = f"the service refuses: {error.code}: {message}"
         elif error.event_id == self._setup_event_id and self._link is LinkState.CONFIGURING:
@@ -214,7 +261,42 @@ def redact(message: str) -> str:
     return _KEY.sub("[key]", message)[:200]
 
 
-def _has_turn_detection(session: Mapping[str, Any]) -> bool:
-    audio = session.get("audio")
-    heard = audio.get("input") if isinstance(audio, dict) else None
-    return isinstance(heard, dict) and heard.get("turn_detection") is not None
+def differences(wanted: Mapping[str, Any], given: Mapping[str, Any], place: str = "") -> list[str]:
+    """Where the session in force says something else than what was asked for; what it does not mention is believed.
+
+    Lists and texts are not compared: services cut, sort and complete them.
+    """
+    found = []
+    for key, value in wanted.items():
+        path = f"{place}{key}"
+        if key not in given:
+            continue
+        if isinstance(value, dict) and isinstance(given[key], dict):
+            found += differences(value, given[key], f"{path}.")
+        elif given[key] is None:  # some servers fill their answer with nulls, but without transcription nothing is told
+            found += [path] if key.endswith("transcription") and value is not None else []
+        elif value is None:
+            found.append(path)
+        elif isinstance(value, str) and isinstance(given[key], str) and len(value) <= 64:
+            found += [path] if value != given[key] else []
+        elif isinstance(value, int | float) and isinstance(given[key], int | float):
+            found += [path] if not math.isclose(value, given[key]) else []
+    return found
+
+
+def _dialect_shown(session: Mapping[str, Any]) -> Dialect:
+    """Which dialect the first event is written in."""
+    if session.get("type") in ("realtime", "transcription") or isinstance(session.get("audio"), dict):
+        return "ga"
+    is_flat = any(name in session for name in ("modalities", "input_audio_format", "output_audio_format"))
+    return "beta" if is_flat else "ga"
+
+
+def _life_s(expires_at: float | None, now: Moment) -> float:
+    """How long a session may be used; a clock that is wrong must not make it seem over."""
+    if expires_at is None:
+        return LONGEST_LIFE_S
+    lasts_s = expires_at - now.wall.timestamp()
+    if not SHORTEST_LIFE_S < lasts_s < 24 * 3600:
+        return LONGEST_LIFE_S
+    return min(LONGEST_LIFE_S, lasts_s - min(RENEWAL_MARGIN_S, lasts_s / 4))

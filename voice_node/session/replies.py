@@ -1,9 +1,10 @@
 """What the server says about items and responses -> what becomes of turns. Sans-I/O."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from datetime import datetime
 from typing import assert_never
 
+from voice_node.model.audio import pcm_ms
 from voice_node.model.moment import Moment
 from voice_node.model.turn import (
     ReplyAudio,
@@ -11,14 +12,24 @@ from voice_node.model.turn import (
     ReplyStarted,
     ResponseStatus,
     ServiceTrouble,
+    TokenCount,
     ToolCall,
     Transcript,
     Usage,
 )
 from voice_node.session import events as ev
 from voice_node.session.conversation import Conversation
+from voice_node.session.formats import OutputDecoder
+from voice_node.session.pricing import is_free, usd
+from voice_node.session.setup import SESSION_RATE_HZ
 from voice_node.session.step import Step
 from voice_node.session.turns import Turn
+from voice_node.settings.session import SessionSettings
+
+_TROUBLES = {
+    ResponseStatus.FAILED: "the model's response failed",
+    ResponseStatus.INCOMPLETE: "the model's response was cut off",
+}
 
 TurnEvent = (
     ev.AudioCommitted
@@ -40,10 +51,15 @@ TurnEvent = (
 class Replies:
     """Reads the events of one connection after the other into a `Conversation`."""
 
-    def __init__(self, conversation: Conversation, *, model: str, transcription_model: str) -> None:
+    def __init__(self, conversation: Conversation, settings: SessionSettings, *, can_truncate: bool) -> None:
         self._conversation = conversation
-        self._model = model
-        self._transcription_model = transcription_model
+        self._model = settings.model
+        self._transcription_model = "" if settings.transcription is None else settings.transcription.model
+        self._is_free = is_free(settings)
+        self._decoder = OutputDecoder(settings.output_format)
+        self._can_truncate = can_truncate
+        self._received_ms: OrderedDict[str, float] = OrderedDict()
+        """Sound that came for each of the last reply items."""
         self._began: dict[str, datetime] = {}
         """When each reply item of the response under way began."""
         self._told: deque[tuple[str, str]] = deque(maxlen=256)
@@ -53,16 +69,31 @@ class Replies:
         """Items of the lost connection never come back."""
         self._began.clear()
         self._told.clear()
+        self._received_ms.clear()
+
+    def cut(self, item_id: str, played_ms: int, step: Step) -> None:
+        """The speaker was silenced in this item: let the model know how much of it was heard.
+
+        More than what came is refused by the service, and then the model believes that it said all of it.
+        """
+        received_ms = int(self._received_ms.pop(item_id, 0))
+        if not self._can_truncate or not received_ms or played_ms >= received_ms:
+            return
+        event_id = self._conversation.memory.new_id()
+        if played_ms > 0:
+            step.sends.append(ev.TruncateItem(event_id, item_id, played_ms))
+        else:
+            step.sends.append(ev.DeleteItem(event_id, item_id))
 
     def receive(self, event: TurnEvent, now: Moment, step: Step) -> None:
         """Take one event of the server."""
         match event:
             case ev.AudioCommitted(item_id):
-                turn = self._conversation.turns.committed(item_id)
+                self._conversation.committed(item_id, now, step)
+            case ev.ServerSpeechStarted(item_id) | ev.ServerSpeechStopped(item_id):
+                turn = self._conversation.turns.of_item(item_id)
                 if turn is not None:
                     turn.touched_at = now.at
-            case ev.ServerSpeechStarted() | ev.ServerSpeechStopped():
-                pass  # the gate ends the turns
             case ev.TranscriptDelta() | ev.TranscriptDone() | ev.TranscriptFailed():
                 self._transcript(event, now, step)
             case ev.ResponseCreated():
@@ -75,9 +106,12 @@ class Replies:
                 turn = self._reply(response_id, item_id, now, step)
                 if turn is not None:
                     turn.mark("first_sound", now.at)
-                    step.audio.append(ReplyAudio(turn.turn_id, item_id, response_id, pcm))
+                    step.audio.append(ReplyAudio(turn.turn_id, item_id, response_id, self._sound(item_id, pcm)))
             case ev.ReplyAudioDone(response_id, item_id):
                 turn = self._heard_of(response_id, now)
+                rest = self._decoder.flush()
+                if turn is not None and rest and not turn.is_stopped:
+                    step.audio.append(ReplyAudio(turn.turn_id, item_id, response_id, rest))
                 if turn is not None:
                     step.audio.append(ReplyAudioEnded(turn.turn_id, item_id))
             case ev.ReplyTextDelta(response_id, item_id, _):
@@ -96,14 +130,9 @@ class Replies:
     ) -> None:
         turn = self._conversation.turns.of_item(event.item_id)
         if isinstance(event, ev.TranscriptDone):  # billed, whoever's it was
-            usage = Usage(
-                None if turn is None else turn.turn_id,
-                self._transcription_model,
-                event.usage_input,
-                event.usage_output,
-                event.usage_s,
+            step.outcomes.append(
+                self._usage(turn, self._transcription_model, event.usage_input, event.usage_output, event.usage_s)
             )
-            step.outcomes.append(usage)
         if turn is None or not turn.is_transcript_due:
             return
         match event:
@@ -113,6 +142,7 @@ class Replies:
                 return
             case ev.TranscriptDone(item_id, text, language, confidence):
                 turn.mark("transcript", now.at)
+                self._conversation.memory.heard(turn.turn_id, "user", text)
                 step.outcomes.append(
                     self._heard(turn, item_id, text, now, is_final=True, language=language, confidence=confidence)
                 )
@@ -147,10 +177,22 @@ class Replies:
         job = conversation.sequencer.created(event.response_id, event.metadata.get("turn_id"))
         turn = None if job is None else conversation.turns.get(job.turn_id)
         if turn is None or turn.is_stopped:  # its turn was lost or stopped meanwhile, or nobody asked for it
-            step.sends.append(conversation.cancel(event.response_id))
+            conversation.cancel(event.response_id, step)
         if turn is not None:
             conversation.turns.add_response(event.response_id, turn)
             turn.touched_at = now.at
+
+    def _sound(self, item_id: str, data: bytes) -> bytes:
+        """The piece as PCM at 24 kHz; counts how much of the item came."""
+        pcm = self._decoder.decode(data)
+        self._received_ms[item_id] = self._received_ms.get(item_id, 0.0) + pcm_ms(pcm, SESSION_RATE_HZ)
+        while len(self._received_ms) > 32:
+            self._received_ms.popitem(last=False)
+        return pcm
+
+    def _usage(self, turn: Turn | None, model: str, heard: TokenCount, said: TokenCount, seconds: float = 0.0) -> Usage:
+        cost = 0.0 if self._is_free else usd(model, heard, said, seconds)
+        return Usage(None if turn is None else turn.turn_id, model, heard, said, seconds, cost)
 
     def _heard_of(self, response_id: str, now: Moment) -> Turn | None:
         self._conversation.response_at = now.at
@@ -183,6 +225,7 @@ class Replies:
             return
         self._told.append((response_id, item_id))
         turn.is_acted_on = True
+        self._conversation.memory.heard(turn.turn_id, "assistant", text)
         began = self._began.get(item_id, now.wall)
         step.outcomes.append(Transcript(turn.turn_id, item_id, "assistant", text, True, began, now.wall))
 
@@ -194,8 +237,7 @@ class Replies:
         job = conversation.sequencer.done(event.response_id, event.metadata.get("turn_id"))
         if turn is None and job is not None:
             turn = conversation.turns.get(job.turn_id)  # never announced as created
-        turn_id = None if turn is None else turn.turn_id
-        step.outcomes.append(Usage(turn_id, self._model, event.usage_input, event.usage_output))
+        step.outcomes.append(self._usage(turn, self._model, event.usage_input, event.usage_output))
         if turn is not None:
             self._turn_answered(turn, event, now, step)
         self._began.clear()
@@ -204,12 +246,15 @@ class Replies:
     def _turn_answered(self, turn: Turn, event: ev.ResponseDone, now: Moment, step: Step) -> None:
         turn.status, turn.detail = event.status, event.detail
         turn.touched_at = now.at
+        for item_id in event.item_ids:
+            self._conversation.memory.item(turn.turn_id, item_id)
         for message in event.messages:
             self._words(turn, event.response_id, message.item_id, message.text, now, step)
         for call in event.calls:
             self._call(turn, call, now, step)
-        if event.status is ResponseStatus.FAILED:
-            step.outcomes.append(ServiceTrouble(event.detail or "failed", "the model's response failed", turn.turn_id))
+        trouble = _TROUBLES.get(event.status)
+        if trouble is not None:
+            step.outcomes.append(ServiceTrouble(event.detail or event.status, trouble, turn.turn_id))
         if turn.calls_to_answer:
             self._conversation.ask_again(turn, now, step)
         else:

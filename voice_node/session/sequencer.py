@@ -14,6 +14,7 @@ Rules
    goes back to the head of the queue, and leaves with the next `response.done`. What was taken for its response was
    the server's own. A refusal that names no request is believed when a response of the server's own ends first.
 7. A response is over once: what is said of it later changes nothing.
+8. Where the service answers its own turn detection's turns unasked, such a response is expected instead of requested.
 """
 
 from collections import deque
@@ -45,6 +46,7 @@ class Sequencer:
         self._others: set[str] = set()
         """Responses that the server began by itself; "" is one that it did not name."""
         self._over: deque[str] = deque(maxlen=64)
+        self._expected: deque[Job] = deque()
 
     @property
     def is_idle(self) -> bool:
@@ -71,6 +73,11 @@ class Sequencer:
                 self._waiting.insert(after, job)
                 return
         self._waiting.append(job)
+
+    def expect(self, job: Job) -> None:
+        """The service will answer this turn without being asked."""
+        self._expected.append(job)
+        self._take_expected()
 
     def next(self, event_id: str) -> Job | None:
         """The request to send now under `event_id`, or None while one is under way or none waits."""
@@ -103,6 +110,7 @@ class Sequencer:
             self._over.append(response_id)
         if response_id not in self._others and self._is_ours(response_id, turn_id):
             job, self._job, self._response_id = self._job, None, None
+            self._take_expected()
             return job
         self._others -= {response_id, ""}
         if self._is_doubtful and self._job is not None and self._response_id is None:
@@ -135,18 +143,26 @@ class Sequencer:
 
     def has(self, turn_id: str) -> bool:
         """A response for this turn waits, is requested or runs."""
-        return self.active_turn == turn_id or any(job.turn_id == turn_id for job in self._waiting)
+        return self.active_turn == turn_id or any(job.turn_id == turn_id for job in (*self._waiting, *self._expected))
 
     def drop(self, turn_id: str) -> None:
         """Nobody needs an answer to this turn any more; one that is under way is the caller's to cancel."""
         self._waiting = deque(job for job in self._waiting if job.turn_id != turn_id)
+        self._expected = deque(job for job in self._expected if job.turn_id != turn_id)
 
     def clear(self) -> None:
         """The connection is gone, and its responses with it."""
         self._waiting.clear()
+        self._expected.clear()
         self._others.clear()
         self._over.clear()
         self._job = self._response_id = None
+
+    def _take_expected(self) -> None:
+        if self._job is None and self._expected:
+            self._job = self._expected.popleft()
+            self._event_id = ""
+            self._is_doubtful = False
 
     def _is_ours(self, response_id: str, turn_id: str | None) -> bool:
         if self._job is None or turn_id not in (None, self._job.turn_id):

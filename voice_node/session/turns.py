@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 
+from voice_node.model.moment import Moment
 from voice_node.model.turn import ResponseStatus
 
 TRANSCRIPT_PATIENCE_S = 10.0
@@ -79,6 +80,12 @@ class Turn:
     status: ResponseStatus | None = None
     detail: str = ""
     timings_ms: dict[str, int] = field(default_factory=dict)
+
+    def end_segment(self, now: Moment) -> None:
+        """Nothing more is said in it."""
+        self.is_ended = True
+        self.ended_at = now.wall
+        self.speech_end_s = self.touched_at = now.at
 
     def mark(self, name: str, at: float) -> None:
         """Note when something first happened, in milliseconds after the end of speech."""

@@ -7,8 +7,6 @@ from voice_node.session import wire_common as wire
 
 _READERS: Mapping[str, wire.Reader] = {
     **wire.COMMON,
-    "transcription_session.created": wire.COMMON["session.created"],
-    "transcription_session.updated": wire.COMMON["session.updated"],
     "response.audio.delta": wire.audio_delta,
     "response.audio.done": wire.audio_done,
     "response.audio_transcript.delta": wire.text_delta,
@@ -20,6 +18,8 @@ _READERS: Mapping[str, wire.Reader] = {
 
 def encode(event: ev.ClientEvent) -> str:
     """The JSON text of a client event."""
+    if isinstance(event, ev.UpdateSession) and event.is_transcription:
+        return wire.dump("transcription_session.update", event.event_id, session=event.session)
     return wire.encode_event(event, "text")
 
 

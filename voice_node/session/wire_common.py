@@ -31,30 +31,30 @@ def encode_event(event: ev.ClientEvent, assistant_text: str) -> str:
     match event:
         case ev.AppendAudio(pcm):  # 50 times a second: no JSON machinery, base64 needs no escaping
             return '{"type":"input_audio_buffer.append","audio":"' + b64encode(pcm).decode("ascii") + '"}'
-        case ev.UpdateSession(event_id, session):
-            return _dump("session.update", event_id, session=session)
+        case ev.UpdateSession(event_id, session, _):
+            return dump("session.update", event_id, session=session)
         case ev.CommitAudio(event_id):
-            return _dump("input_audio_buffer.commit", event_id)
+            return dump("input_audio_buffer.commit", event_id)
         case ev.ClearAudio(event_id):
-            return _dump("input_audio_buffer.clear", event_id)
+            return dump("input_audio_buffer.clear", event_id)
         case ev.CreateText(event_id, item_id, role, text):
             content = {"type": "input_text" if role == "user" else assistant_text, "text": text}
             item = {"id": item_id, "type": "message", "role": role, "content": [content]}
-            return _dump("conversation.item.create", event_id, item=item)
-        case ev.CreateCallOutput(event_id, call_id, output):
-            item = {"type": "function_call_output", "call_id": call_id, "output": output}
-            return _dump("conversation.item.create", event_id, item=item)
+            return dump("conversation.item.create", event_id, item=item)
+        case ev.CreateCallOutput(event_id, item_id, call_id, output):
+            item = {"id": item_id, "type": "function_call_output", "call_id": call_id, "output": output}
+            return dump("conversation.item.create", event_id, item=item)
         case ev.TruncateItem(event_id, item_id, audio_end_ms):
-            return _dump(
+            return dump(
                 "conversation.item.truncate", event_id, item_id=item_id, content_index=0, audio_end_ms=audio_end_ms
             )
         case ev.DeleteItem(event_id, item_id):
-            return _dump("conversation.item.delete", event_id, item_id=item_id)
+            return dump("conversation.item.delete", event_id, item_id=item_id)
         case ev.CreateResponse(event_id, metadata, instructions):
             response: dict[str, Any] = {"metadata": dict(metadata)}
             if instructions is not None:
                 response["instructions"] = instructions
-            return _dump("response.create", event_id, response=response)
+            return dump("response.create", event_id, response=response)
         case ev.CreateAnnouncement(event_id, text, metadata):
             message = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
             response = {
@@ -64,10 +64,10 @@ def encode_event(event: ev.ClientEvent, assistant_text: str) -> str:
                 "instructions": "Speak the user's text aloud, word for word, in its own language. Add nothing.",
                 "tools": [],
             }
-            return _dump("response.create", event_id, response=response)
+            return dump("response.create", event_id, response=response)
         case ev.CancelResponse(event_id, response_id):
             named = {} if response_id is None else {"response_id": response_id}
-            return _dump("response.cancel", event_id, **named)
+            return dump("response.cancel", event_id, **named)
         case _:
             assert_never(event)
 
@@ -92,7 +92,8 @@ def decode_event(message: str | bytes, readers: Mapping[str, Reader]) -> ev.Serv
         return ev.Malformed(f"{event_type}: {error}")
 
 
-def _dump(event_type: str, event_id: str, **fields: Any) -> str:
+def dump(event_type: str, event_id: str, **fields: Any) -> str:
+    """The JSON text of an event with these fields."""
     return json.dumps({"type": event_type, "event_id": event_id, **fields}, allow_nan=False)
 
 
@@ -190,6 +191,7 @@ def _response_done(source: Mapping[str, Any]) -> ev.ServerEvent:
         detail=detail,
         metadata=read.texts(response, "metadata"),
         calls=tuple(_calls(output)) if status is ResponseStatus.COMPLETED else (),
+        item_ids=tuple(item["id"] for item in output if isinstance(item.get("id"), str)),
         messages=tuple(_message(item) for item in output if item.get("type") == "message"),
         usage_input=_tokens(read.mapping_or_empty(usage, "input_token_details"), read.count(usage, "input_tokens")),
         usage_output=_tokens(read.mapping_or_empty(usage, "output_token_details"), read.count(usage, "output_tokens")),
@@ -232,6 +234,9 @@ def _error(source: Mapping[str, Any]) -> ev.ServerEvent:
 COMMON: Mapping[str, Reader] = {
     "session.created": _session_created,
     "session.updated": lambda source: ev.SessionUpdated(read.mapping(source, "session")),
+    # Beta alone, but it may be the first event of a server whose dialect is not known yet.
+    "transcription_session.created": _session_created,
+    "transcription_session.updated": lambda source: ev.SessionUpdated(read.mapping(source, "session")),
     "input_audio_buffer.committed": lambda source: ev.AudioCommitted(read.text_or(source, "item_id", "")),
     "conversation.item.input_audio_transcription.delta": lambda source: ev.TranscriptDelta(
         read.text_or(source, "item_id", ""), read.text_or(source, "delta", "")
