@@ -103,6 +103,7 @@ class Program:
         self._environ = inherited | no_sound_card | state | {"PYTHONUNBUFFERED": "1"} | dict(environ or {})
         self._files = folder / f"program-{len(list(folder.glob('program-*')))}"
         self._process: subprocess.Popen[bytes] | None = None
+        self.was_told_to_stop = False
 
     @property
     def log(self) -> str:
@@ -122,6 +123,7 @@ class Program:
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
+        self.was_told_to_stop |= number in (signal.SIGTERM, signal.SIGINT)
         os.kill(self.pid, number)
 
     @property

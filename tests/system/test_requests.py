@@ -1,5 +1,6 @@
 """What people and automations ask of a running node, and what they must not be able to do to it."""
 
+import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +24,7 @@ async def living(tmp_path: Path, broker: Broker, **sections: Any) -> AsyncIterat
             await online(spy)
             await spy.wait_for_topic(BASE + "state")
             yield spy, node
-            assert node.is_running
+            assert node.is_running or node.was_told_to_stop
             assert "Traceback" not in node.log
 
 
@@ -110,6 +111,27 @@ async def test_reload_takes_a_good_file_and_keeps_the_old_one_for_a_bad(tmp_path
         )
         await spy.publish(BASE + "request/ask", '{"text": "set the heating to twenty degrees"}')
         await event(spy, "turn_finished", status="completed")
+
+
+async def test_reload_refuses_a_room_whose_key_is_not_there(tmp_path: Path, broker: Broker) -> None:
+    async with living(tmp_path, broker) as (spy, _):
+        write_room(tmp_path, broker.port, session={"provider": "openai"})
+        answer = await request(spy, "reload")
+        assert "openai needs an API key" in answer["error"]
+        assert len(spy.on(BASE + "availability")) == 1
+
+
+async def test_a_storm_of_reloads_is_weathered(tmp_path: Path, broker: Broker) -> None:
+    """Also those that come while one node ends and the next begins."""
+    async with living(tmp_path, broker) as (spy, node):
+        for _ in range(40):
+            node.signal(signal.SIGHUP)
+            await asyncio.sleep(0.02)
+        await spy.publish(BASE + "request/stop")
+        begin = len(spy.messages)
+        node.signal(signal.SIGTERM)
+        assert await node.ended() == 0
+        await spy.wait_for(lambda _: any(seen.payload == b"offline" for seen in spy.messages[begin:]))
 
 
 BAD_RESULTS = {

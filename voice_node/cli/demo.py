@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 from rich.console import Console
 
-from voice_node.app import Node, Recordings
+from voice_node.app import Node, Orders, Recordings, words_of
 from voice_node.cli.broker import PrivateBroker
 from voice_node.cli.demo_view import DemoView
 from voice_node.cli.home import Home
@@ -20,12 +20,13 @@ from voice_node.model.errors import ConfigError
 from voice_node.mqtt.message import Incoming
 from voice_node.mqtt.observer import Observer
 from voice_node.mqtt.topics import Topics
+from voice_node.router.tools import schema_problems
 from voice_node.runtime.logs import set_up
 from voice_node.runtime.portaudio import DeviceMissing, PortAudio
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.settings.load import LoadedRoom, load_room
 from voice_node.settings.schema import MqttSettings
-from voice_node.settings.secrets import Secrets, read_secrets
+from voice_node.settings.secrets import Secrets, check_secrets, read_secrets
 
 RECORDING = "demo/three_sentences.wav"
 KEEP_SILENCE_MS = 24 * 3600 * 1000
@@ -59,14 +60,17 @@ def demo(mic: bool, keep: bool, room: Path | None, broker: str | None) -> None:
 
 async def _demo(wishes: Wishes) -> int:
     console = Console()
-    room = load_room(wishes.room or shipped("rooms/demo.yaml"))
+    room = load_room(wishes.room or shipped("rooms/demo.yaml"), [schema_problems])
     secrets = read_secrets(os.environ)
-    set_up("warning", room.settings.room, [])
+    set_up("warning", room.settings.room, words_of(secrets))
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="voice-node-demo-")))
         os.environ["STATE_DIRECTORY"] = str(folder / "state")  # a mute in the demo is no mute tomorrow
         mqtt, where = await _broker(wishes, room.settings.mqtt, folder, stack)
         room = _adapted(room, mqtt, console)
+        problems = check_secrets(room.settings, secrets)
+        if problems:
+            raise ConfigError("\n".join(f"{room.path}: {problem}" for problem in problems))
         topics = Topics(mqtt.base, room.settings.room, mqtt.discovery_prefix)
         view = DemoView(console, topics)
         observer = _observer(mqtt, secrets, topics, view)
@@ -99,7 +103,9 @@ async def _run(room: LoadedRoom, secrets: Secrets, wishes: Wishes) -> None:
     if not wishes.is_mic:
         silence_ms = KEEP_SILENCE_MS if wishes.is_kept else 1000
         recordings = Recordings((shipped(RECORDING),), silence_after_ms=silence_ms)
-    await Node(room, secrets, ServiceManager({}), recordings).run()
+    orders = Orders()
+    orders.listen()
+    await Node(room, secrets, ServiceManager({}), recordings).run(orders)
 
 
 async def _broker(
@@ -138,6 +144,9 @@ def _introduce(console: Console, room: LoadedRoom, wishes: Wishes, where: str) -
         for tool in settings.tools:
             for sentence in tool.sentences:
                 console.print(f"  say: {sentence}", highlight=False, markup=False)
+    if wishes.is_mic or wishes.is_kept:
+        place = f"-h {settings.mqtt.host} -p {settings.mqtt.port} -t {settings.mqtt.base}/{settings.room}"
+        console.print(f"  or: mosquitto_pub {place}/request/say -m 'Dinner is ready.'\n", highlight=False, markup=False)
 
 
 def shipped(name: str) -> Path:

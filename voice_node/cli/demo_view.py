@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,9 +66,11 @@ class DemoView:
         calls = [row for row in self.turns.values() if row.call]
         answered = [row for row in calls if row.answer == "done"]
         replies = [row for row in self.turns.values() if row.reply]
+        others = len(self.turns) - len(calls)
         self._console.print(
-            f"{len(self.turns)} sentences heard, {len(calls)} tool calls, {len(answered)} of them answered, "
-            f"{len(replies)} replies; {len(self.turns) - len(calls)} sentence(s) without a command called nothing."
+            f"{_count(self.turns, 'sentence', 'sentences')} heard, {_count(calls, 'tool call', 'tool calls')}, "
+            f"{len(answered)} of them answered, {_count(replies, 'reply', 'replies')}; "
+            f"{others} without a command called nothing."
         )
         self._console.print("Times count from the end of speech: the moment when the gate closed.", style="dim")
         return len(answered)
@@ -99,7 +102,13 @@ class DemoView:
                 self._line("trouble", f"[red]{escape(str(content['detail']))}[/]")
 
     def _line(self, what: str, text: str) -> None:
-        self._console.print(f"[dim]{time.monotonic() - self._began:6.2f} s[/]  {what:<11} {text}", highlight=False)
+        self._console.print(
+            f"[dim]{time.monotonic() - self._began:6.2f} s[/]  {what:<11} {text}".rstrip(), highlight=False
+        )
+
+
+def _count(things: Sized, one: str, many: str) -> str:
+    return f"{len(things)} {one if len(things) == 1 else many}"
 
 
 def _arguments(arguments: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from voice_node.settings.schema import RoomSettings
     epilog="Example: voice-node gate config/rooms/kitchen.yaml monday.wav tuesday.wav",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.argument("room", type=click.Path(path_type=Path))
+@click.argument("room", metavar="ROOM.yaml", type=click.Path(path_type=Path))
 @click.argument("files", metavar="FILE.wav...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "is_json", is_flag=True, help="One JSON object a segment instead of a table.")
 def gate(room: Path, files: tuple[Path, ...], is_json: bool) -> None:
