@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[int, str], ...] = (
     (1, "session/pricing"),
     (1, "mqtt/topics mqtt/message mqtt/encode mqtt/decode mqtt/outgoing mqtt/discovery"),
     (1, "local/conversation local/dialogue local/frames local/grammar local/refusal local/session local/slots"),
-    (1, "local/wire"),
+    (1, "local/wire local/reading local/client_secrets local/access local/flat_session local/api"),
     (2, "*"),
 )
 """Modules by floor; the first line that fits counts. 0 values, 1 logic, 2 adapters, 3 pipeline, 4 app, 5 entrance."""

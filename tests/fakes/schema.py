@@ -45,3 +45,11 @@ def check_event(direction: Literal["client", "server"], event: dict[str, Any], d
         return
     errors = list(_validator(f"{dialect}.{direction}.{event['type']}").iter_errors(event))
     assert not errors, f"{event['type']}: {[f'{error.json_path}: {error.message[:300]}' for error in errors]}"
+
+
+def check_body(name: str, body: dict[str, Any]) -> None:
+    """As `check_event`, for the body of an HTTP request or answer such as `ga.http.ClientSecretCreateResponse`."""
+    if _schema() is None:
+        return
+    errors = list(_validator(name).iter_errors(body))
+    assert not errors, f"{name}: {[f'{error.json_path}: {error.message[:300]}' for error in errors]}"

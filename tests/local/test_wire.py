@@ -12,6 +12,7 @@ RESPONSE = {"object": "realtime.response", "id": "resp_1", "status": "completed"
 
 EVENTS = [
     wire.error(Refused("invalid_value", "No.", "x"), None),
+    wire.session_expired(60),
     wire.buffer_committed("item_1", None),
     wire.buffer_cleared(),
     wire.item_added(ITEM, "item_0"),
@@ -48,3 +49,10 @@ def test_events_are_as_published(event: wire.Event) -> None:
 
 def test_every_event_has_an_id_of_its_own() -> None:
     assert len({event["event_id"] for event in EVENTS}) == len(EVENTS)
+
+
+def test_an_error_by_http_has_openai_s_shape() -> None:
+    body = wire.http_error(Refused("too_many_clients", "Too many.", status=503))
+    assert body == {
+        "error": {"message": "Too many.", "type": "server_error", "param": None, "code": "too_many_clients"}
+    }

@@ -7,17 +7,18 @@ Client secrets of both dialects are minted on the same port.
 
 import asyncio
 import contextlib
-import functools
 import json
 import logging
 import time
 import urllib.parse
+import weakref
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from voice_node.local import wire
@@ -102,6 +103,7 @@ class LocalServer:
         self._longest_session_s = longest_session_s
         self._clients = 0
         self._server: Server | None = None
+        self._doors: weakref.WeakSet[Door] = weakref.WeakSet()
 
     @property
     def engine(self) -> Engine:
@@ -121,7 +123,7 @@ class LocalServer:
             select_subprotocol=_select_subprotocol,
             server_header=None,
             logger=_WEBSOCKETS_LOGGER,
-            create_connection=functools.partial(Door, answer=self._answer),  # type: ignore[arg-type]  # a factory will do
+            create_connection=self._door,  # type: ignore[arg-type]  # a factory, as the library's documentation says
         )
         self._engine.start()
         address = next(iter(self._server.sockets)).getsockname()
@@ -131,9 +133,17 @@ class LocalServer:
         """Close all connections (1001) and end the recogniser."""
         if self._server is not None:
             self._server.close()
+            for door in self._doors:
+                if door.state is State.CONNECTING:
+                    door.transport.abort()  # the library would wait for its request
             await self._server.wait_closed()
             self._server = None
         await self._engine.close()
+
+    def _door(self, *args: Any, **options: Any) -> Door:
+        door = Door(*args, answer=self._answer, **options)
+        self._doors.add(door)
+        return door
 
     def _answer(self, method: str, target: str, headers: Headers, body: bytes) -> tuple[int, dict[str, Any]]:
         return self._api.answer(method, target, headers, body, time.time())
