@@ -15,6 +15,7 @@ COMMANDS = {
     "replay": ("voice_node.cli.replay", "replay", "Run a room with recordings as its microphone."),
     "gate": ("voice_node.cli.gate", "gate", "Show what the gate would have sent of recordings."),
     "serve": ("voice_node.cli.serve", "serve", "Serve the local Realtime engine."),
+    "token": ("voice_node.cli.token", "token", "Print a client secret for another device."),
     "demo": ("voice_node.cli.demo", "demo", "Show a whole room at work, with everything it needs."),
 }
 """Command -> module, function, one line of help."""

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -19,7 +19,10 @@ import httpx
 
 from voice_node.session.providers import Endpoint
 from voice_node.session.retry import SLOW_S, Refusal, Retry, after_status
+from voice_node.session.setup import session_beta, session_ga
 from voice_node.settings.session import AuthUrl, SessionSettings
+from voice_node.settings.session_limits import dialect_of
+from voice_node.settings.tools import Tool
 
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # their other lines name addresses and headers
@@ -49,18 +52,15 @@ class ClientSecrets:
         self,
         place: Endpoint,
         settings: SessionSettings,
-        session: Mapping[str, Any],
+        tools: Sequence[Tool],
         key: str | None,
         *,
         seconds: int = SECONDS,
         patience_s: float = MINT_S,
     ) -> None:
-        """`place` is where sessions are opened with `key` itself, `session` what a `session.update` would say there.
-
-        `seconds` (10 to 7200) is how long a secret can be used.
-        """
+        """`place` is where sessions are opened with `key` itself; `seconds` (10 to 7200) is how long a secret lasts."""
         self._place = place
-        self._body = json.dumps(_body(settings, session, seconds)).encode()
+        self._body = json.dumps(_body(settings, tools, seconds)).encode()
         self._patience_s = patience_s
         if isinstance(settings.auth, AuthUrl):
             self._url = settings.auth.url
@@ -109,17 +109,18 @@ class ClientSecrets:
         return _read(bytes(answer))
 
 
-def _body(settings: SessionSettings, session: Mapping[str, Any], seconds: int) -> dict[str, Any]:
+def _body(settings: SessionSettings, tools: Sequence[Tool], seconds: int) -> dict[str, Any]:
+    """What the session's first `session.update` will say, and the model, which only this can choose."""
     expires_after = {"anchor": "created_at", "seconds": seconds}
-    if settings.dialect == "beta":
-        return {**session, "model": settings.model, "client_secret": {"expires_after": expires_after}}
-    model = {"model": settings.model} if session.get("type") == "realtime" else {}
-    return {"expires_after": expires_after, "session": {**session, **model}}
+    model = {"model": settings.model} if settings.type == "realtime" else {}
+    if dialect_of(settings) == "beta":
+        return {**session_beta(settings, tools), **model, "client_secret": {"expires_after": expires_after}}
+    return {"expires_after": expires_after, "session": {**session_ga(settings, tools), **model}}
 
 
 def _mint_url(url: str, settings: SessionSettings) -> str:
     scheme, host, path, _, _ = urlsplit(url)
-    name = "sessions" if settings.dialect == "beta" else "client_secrets"
+    name = "sessions" if dialect_of(settings) == "beta" else "client_secrets"
     return urlunsplit(({"ws": "http", "wss": "https"}[scheme], host, f"{path.rstrip('/')}/{name}", "", ""))
 
 
