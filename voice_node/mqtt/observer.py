@@ -10,6 +10,8 @@ from voice_node.mqtt.message import Incoming, Message
 from voice_node.mqtt.tls import tls_context
 from voice_node.settings.schema import MqttSettings
 
+FAREWELL_S = 2.0
+
 
 class Unconnected(NodeError):
     """The broker cannot be used; the text says why."""
@@ -52,10 +54,15 @@ class Observer:
             raise Unconnected(f"the broker {place} does not answer within {timeout_s:.0f} s") from None
 
     async def stop(self) -> None:
-        """Disconnect."""
-        if self._connection is not None:
-            self._connection.close()
-            await self._ended.wait()
+        """Disconnect; a broker that hangs costs `FAREWELL_S`."""
+        if self._connection is None:
+            return
+        self._connection.close()
+        try:
+            async with asyncio.timeout(FAREWELL_S):
+                await self._ended.wait()
+        except TimeoutError:
+            self._connection.abandon()
 
     def publish(self, message: Message) -> None:
         """Send a message, while connected."""
@@ -67,8 +74,10 @@ class Observer:
             case Accepted():
                 if self._connection is not None:
                     self._connection.subscribe(self._filters)
-            case Subscribed():
-                self._settle(None)
+            case Subscribed(is_granted):
+                place = f"{self._settings.host}:{self._settings.port}"
+                refused = Unconnected(f"the broker {place} refuses the subscription: check its access rules")
+                self._settle(None if all(is_granted) else refused)
             case Incoming():
                 self._tell(event)
             case Ended(detail):
