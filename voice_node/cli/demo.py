@@ -115,9 +115,17 @@ async def _broker(
         broker = await stack.enter_async_context(PrivateBroker(folder))
         return settings.model_copy(update={"host": "127.0.0.1", "port": broker.port, "username": None}), "private"
     place = urlsplit(wishes.broker if "//" in wishes.broker else f"mqtt://{wishes.broker}")
-    if place.scheme != "mqtt" or not place.hostname:
+    if place.password is not None:
+        raise ConfigError(
+            "--broker: others can read a password there: give it in the environment variable MQTT_PASSWORD"
+        )
+    try:
+        port = place.port or 1883
+    except ValueError:
+        port = 0
+    if place.scheme != "mqtt" or not place.hostname or not port:
         raise ConfigError(f"--broker: {wishes.broker} is no address such as mqtt://192.168.1.10:1883")
-    changes = {"host": place.hostname, "port": place.port or 1883, "username": place.username}
+    changes = {"host": place.hostname, "port": port, "username": place.username}
     return settings.model_copy(update=changes), "yours"
 
 

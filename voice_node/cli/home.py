@@ -23,10 +23,13 @@ class Home:
         name = self._tool(message.topic)
         if name is None:
             return None
-        call: dict[str, Any] = json.loads(message.payload)
-        thing, state = self._wish(name, call["arguments"])
+        match _read(message.payload):
+            case {"call_id": str(call_id), "arguments": dict(arguments)}:
+                thing, state = self._wish(name, arguments)
+            case _:  # anybody may publish at a broker
+                return None
         self.things[thing] = state
-        answer = {"call_id": call["call_id"], "output": {"result": "done", thing: state}}
+        answer = {"call_id": call_id, "output": {"result": "done", thing: state}}
         self.publish(Message(self.topics.result(name), json.dumps(answer).encode(), qos=1))
         return f"{thing}: {state}"
 
@@ -43,3 +46,10 @@ class Home:
         if "area" in values and "state" in values:
             return f"{values['area']} {name.removeprefix('set_')}", values["state"]
         return name.removeprefix("set_"), ", ".join(values.values()) or "done"
+
+
+def _read(payload: bytes) -> Any:
+    try:
+        return json.loads(payload)
+    except (ValueError, RecursionError):
+        return None

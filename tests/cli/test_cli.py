@@ -1,0 +1,64 @@
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from voice_node import __version__
+from voice_node.cli import COMMANDS, group, main
+from voice_node.model.errors import CaptureLost, SessionRefused
+
+
+def test_every_module_of_a_command_is_in_the_list() -> None:
+    folder = Path(importlib.import_module("voice_node.cli").__file__ or "").parent
+    commands = {path.stem for path in folder.glob("*.py") if "@click.command" in path.read_text()}
+    assert commands == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_each_command_says_what_it_does_and_gives_an_example(name: str, option: str) -> None:
+    result = CliRunner().invoke(group, [name, option], prog_name="voice-node")
+    assert result.exit_code == 0
+    assert f"Usage: voice-node {name} " in result.output
+    assert f"Example: voice-node {name}" in result.output
+
+
+def test_the_first_page_lists_all_commands_and_imports_none() -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from voice_node.cli import COMMANDS, group\n"
+        "page = CliRunner().invoke(group, ['--help']).output\n"
+        "assert all(f'  {name} ' in page for name in COMMANDS), page\n"
+        "assert not [module for module, _, _ in COMMANDS.values() if module in sys.modules]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_version() -> None:
+    assert CliRunner().invoke(group, ["--version"]).output == f"voice-node, version {__version__}\n"
+
+
+def test_an_unknown_command_is_a_mistake_in_calling() -> None:
+    result = CliRunner().invoke(group, ["dance"])
+    assert result.exit_code == 2
+    assert "No such command 'dance'" in result.output
+
+
+@pytest.mark.parametrize("error", [SessionRefused("the key is refused"), CaptureLost("microphone x: gone")])
+def test_errors_that_people_can_mend_are_one_line_and_their_code(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command()
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(group, "get_command", lambda _context, _name: fail)
+    monkeypatch.setattr(sys, "argv", ["voice-node", "run"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == {"SessionRefused": 77, "CaptureLost": 74}[type(error).__name__]
+    assert capsys.readouterr().err == f"{error}\n"
