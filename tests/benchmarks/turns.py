@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.benchmarks.measure import Figure, percentile
 from tests.benchmarks.room import instant_server, write_room, write_sentences
 from tests.fakes.broker import Broker
-from voice_node.app import Node
+from voice_node.app import Node, Orders
 from voice_node.model.audio import Frame
 from voice_node.model.turn import Outcome, SpeechChanged
 from voice_node.mqtt.message import Incoming, Message
@@ -99,6 +99,6 @@ async def _live(path: Path, port: int) -> tuple[list[float], list[float], _Timed
     observer = Observer(MqttSettings(port=port), None, topics, hear)
     await observer.start()
     node = _TimedNode(load_room(path), Secrets(), ServiceManager({}))
-    await node.run()
+    await node.run(Orders())
     await observer.stop()
     return called_at, round_trips_ms, node
