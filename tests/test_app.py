@@ -1,0 +1,235 @@
+"""The parts that `app` adds; whole rooms are run in tests/system."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from tests.fakes.tone import noise, write_wav
+from voice_node import app
+from voice_node.app import (
+    Delivery,
+    Node,
+    Orders,
+    Recording,
+    Recordings,
+    client_id,
+    steady_moment,
+    turn_ids,
+    usable_room,
+    words_of,
+)
+from voice_node.model.errors import CaptureLost, ConfigError
+from voice_node.mqtt.bridge import Bridge, Published
+from voice_node.mqtt.message import Message
+from voice_node.mqtt.topics import Topics
+from voice_node.pipeline import End
+from voice_node.runtime.systemd import ServiceManager
+from voice_node.settings.schema import MqttSettings, RoomSettings
+from voice_node.settings.secrets import Secrets
+
+CALL = Message("voice_node/kitchen/tool/a/call", b"{}", qos=1)
+
+
+@pytest.fixture
+def room_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_port: int) -> Path:
+    """A room whose broker is away."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    path = tmp_path / "kitchen.yaml"
+    path.write_text(f"room: kitchen\nplayback: {{device: none}}\nmqtt: {{port: {free_port}}}\n")
+    return path
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """Bound, but nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        yield probe.getsockname()[1]
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    return write_wav(tmp_path / "noise.wav", noise(16000, 200, 10), rate_hz=16000)
+
+
+def test_turn_ids_are_unique_over_restarts_and_in_order() -> None:
+    first, second = turn_ids(), turn_ids()
+    ids = [first(), first(), second()]
+    assert len(set(ids)) == 3
+    assert ids[0].rpartition("-")[2] == "1"
+    assert ids[1] == ids[0][:-1] + "2"
+
+
+def test_a_client_id_stays_and_belongs_to_one_machine(tmp_path: Path) -> None:
+    kitchen = RoomSettings(room="kitchen")
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("11111111\n")
+    other.write_text("22222222\n")
+    assert client_id(kitchen, (one,)) == client_id(kitchen, (one,))
+    assert client_id(kitchen, (one,)).startswith("voice_node-kitchen-")
+    ids = {client_id(kitchen, (one,)), client_id(kitchen, (other,)), client_id(RoomSettings(room="hall"), (one,))}
+    assert len(ids) == 3
+    assert "1111" not in client_id(kitchen, (one,)), "a machine's id is not for others"
+    assert client_id(kitchen, (tmp_path / "none",)) == client_id(kitchen, (tmp_path / "none",))
+
+
+def test_the_moment_is_now() -> None:
+    now = steady_moment()
+    assert abs((datetime.now(UTC) - now.wall).total_seconds()) < 5
+    assert steady_moment().at >= now.at
+
+
+def test_secrets_are_known_to_the_log() -> None:
+    assert words_of(Secrets()) == []
+    assert words_of(Secrets(SecretStr("k"), SecretStr("p"))) == ["k", "p"]
+
+
+def test_a_room_is_usable_with_its_secrets_only(tmp_path: Path) -> None:
+    path = tmp_path / "kitchen.yaml"
+    path.write_text("room: kitchen\nsession: {provider: openai}\nmqtt: {username: me}\n")
+    with pytest.raises(ConfigError) as problem:
+        usable_room(path, Secrets())
+    assert [line.split(" needs ")[0] for line in str(problem.value).splitlines()] == [
+        f"{path}: session.provider: openai",
+        f"{path}: mqtt.username: a user name",
+    ]
+    assert usable_room(path, Secrets(SecretStr("k"), SecretStr("p"))).settings.room == "kitchen"
+
+
+@pytest.mark.parametrize(
+    ("fate", "trouble"),
+    [
+        (Published.DELIVERED, None),
+        (Published.TIMEOUT, None),
+        (Published.UNHEARD, "nobody has subscribed"),
+        (Published.UNREACHABLE, "away"),
+        (Published.DENIED, "access rules"),
+        (Published.REFUSED, "refuses"),
+    ],
+)
+async def test_what_could_not_be_delivered_is_said_in_words(
+    fate: Published, trouble: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def publish(_bridge: Bridge, _message: Message, _timeout_s: float = 5.0) -> Published:
+        return fate
+
+    monkeypatch.setattr(Bridge, "publish", publish)
+    bridge = Bridge(MqttSettings(), None, Topics("voice_node", "kitchen"), "id", lambda _: None)
+    said = await Delivery(bridge).deliver(CALL)
+    assert said is None if trouble is None else trouble in (said or "")
+
+
+async def started(path: Path, broker_came: asyncio.Event) -> Recording:
+    source = Recording(broker_came, (path,), frame_ms=20, is_realtime=False, silence_after_ms=0)
+    await source.start()
+    return source
+
+
+async def test_a_recording_waits_for_the_broker(recording: Path) -> None:
+    broker_came = asyncio.Event()
+    source = await started(recording, broker_came)
+    first = asyncio.ensure_future(anext(source))
+    await asyncio.sleep(0.05)
+    assert not first.done()
+    broker_came.set()
+    assert (await first).index == 0
+    assert len([frame async for frame in source]) == 9
+
+
+async def test_a_recording_does_not_wait_for_ever(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "BROKER_PATIENCE_S", 0.05)
+    source = await started(recording, asyncio.Event())
+    assert (await anext(source)).index == 0
+
+
+async def test_a_recording_that_is_closed_waits_no_longer(recording: Path) -> None:
+    source = await started(recording, asyncio.Event())
+    first = asyncio.create_task(anext(source))
+    await asyncio.sleep(0)
+    await source.close()
+    with pytest.raises(StopAsyncIteration):
+        await asyncio.wait_for(first, 5)
+
+
+async def test_signals_become_orders() -> None:
+    orders = Orders()
+    orders.listen()
+    loop = asyncio.get_running_loop()
+    try:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.wait_for(orders.reload.wait(), 5)
+        assert not orders.stop.is_set()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(orders.stop.wait(), 5)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+
+def append(path: Path, text: str) -> None:
+    """Change a room file."""
+    with path.open("a") as file:
+        file.write(text)
+
+
+def node(path: Path, recordings: Recordings | None = None) -> Node:
+    return Node(usable_room(path, Secrets()), Secrets(), ServiceManager({}), recordings)
+
+
+async def test_a_node_ends_with_its_recordings(
+    room_file: Path, recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "BROKER_PATIENCE_S", 0.1)
+    assert await node(room_file, Recordings((recording,), is_fast=True)).run(Orders()) is End.DONE
+
+
+async def test_an_order_that_came_before_the_start_is_heeded(room_file: Path, recording: Path) -> None:
+    orders = Orders()
+    orders.stop.set()
+    assert await asyncio.wait_for(node(room_file, Recordings((recording,))).run(orders), 10) is End.DONE
+
+
+async def test_a_good_file_ends_the_node_for_the_next_one(room_file: Path, recording: Path) -> None:
+    orders = Orders()
+    orders.reload.set()
+    old = node(room_file, Recordings((recording,), silence_after_ms=60_000))
+    append(room_file, "name: Scullery\n")
+    assert await asyncio.wait_for(old.run(orders), 10) is End.RELOAD
+    assert old.next_room.settings.display_name == "Scullery"
+    assert not orders.reload.is_set()
+
+
+async def test_a_bad_file_changes_nothing(
+    room_file: Path, recording: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(app, "BROKER_PATIENCE_S", 0.1)
+    orders = Orders()
+    orders.reload.set()
+    old = node(room_file, Recordings((recording,), is_fast=True, silence_after_ms=60_000))
+    append(room_file, "gate: [\n")
+    assert await asyncio.wait_for(old.run(orders), 10) is End.DONE
+    assert old.next_room.settings.room == "kitchen"
+    assert "the old settings stay" in caplog.text
+
+
+async def test_the_error_that_ends_a_stage_ends_the_node(room_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.wav: cannot be read"):
+        await node(room_file, Recordings((tmp_path / "none.wav",))).run(Orders())
+
+
+async def test_a_stage_that_cannot_go_on_ends_the_node_by_its_error(
+    room_file: Path, recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_source: Recording) -> None:
+        raise CaptureLost("microphone x: gone")
+
+    monkeypatch.setattr(Recording, "__anext__", fail)
+    with pytest.raises(CaptureLost, match="gone"):
+        await node(room_file, Recordings((recording,))).run(Orders())
