@@ -160,12 +160,10 @@ async def test_nobody_is_there() -> None:
     assert isinstance(await minting(port)[0].mint(), Retry)
 
 
-@pytest.mark.parametrize(
-    ("url", "kind"), [("http://home:abc/", Refusal), ("http://[", Retry), ("http://127.0.0.1:99999/", Retry)]
-)
-async def test_what_is_no_address(url: str, kind: type) -> None:
+@pytest.mark.parametrize("url", ["http://home:abc/", "http://[", "http://127.0.0.1:99999/", "http://:5/", "http://h:0"])
+async def test_what_is_no_address(url: str) -> None:
     section = settings(auth={"url": url})
-    assert isinstance(await ClientSecrets(endpoint(section, None), section, (), None).mint(), kind)
+    assert isinstance(await ClientSecrets(endpoint(section, None), section, (), None).mint(), Refusal)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")

@@ -80,13 +80,13 @@ class ClientSecrets:
 
     async def mint(self) -> Secret | Retry | Refusal:
         """A fresh secret, or what its absence means."""
+        if not _is_address(self._url):
+            return Refusal("no client secret: session.auth.url or session.url is no address")
         try:
             async with asyncio.timeout(self._patience_s):
                 return await self._post()
         except (TimeoutError, httpx.TimeoutException):
             return Retry(f"no client secret: no answer within {self._patience_s:g} s")
-        except httpx.InvalidURL:
-            return Refusal("no client secret: session.auth.url or session.url is no address")
         except httpx.HTTPError as error:
             return _after_error(error)
 
@@ -122,6 +122,13 @@ def _mint_url(url: str, settings: SessionSettings) -> str:
     scheme, host, path, _, _ = urlsplit(url)
     name = "sessions" if dialect_of(settings) == "beta" else "client_secrets"
     return urlunsplit(({"ws": "http", "wss": "https"}[scheme], host, f"{path.rstrip('/')}/{name}", "", ""))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        return bool(httpx.URL(url).host) and urlsplit(url).port != 0  # a port above 65535 is a ValueError
+    except (ValueError, httpx.InvalidURL):
+        return False
 
 
 def _read(answer: bytes) -> Secret | Retry:
