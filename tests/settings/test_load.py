@@ -281,6 +281,37 @@ def test_keys_that_do_nothing_yet_are_warnings(tmp_path: Path) -> None:
     ]
 
 
+def test_a_lenient_room_is_warned(tmp_path: Path) -> None:
+    text = textwrap.dedent("""\
+        room: a
+        session:
+          provider: xai
+          lenient: true
+          speed: 1.2
+          transcription:
+            model: whisper-1
+            delay: low
+        """)
+    path = write(tmp_path, text)
+    room = load_room(path)
+    assert [warning.removeprefix(f"{path}:") for warning in room.warnings] == [
+        "5: session.speed: is left out: xAI has none: delete the line, and say in `instructions` how fast it should "
+        "speak",
+        "6: session.transcription: is left out: xAI always writes down what it hears, with a model of its own: "
+        "delete the line",
+    ]
+    assert [line.split(":")[0] for line in problems(tmp_path, text.replace("lenient: true", "lenient: false"))] == [
+        "5",
+        "6",
+    ]
+
+
+def test_lenience_does_not_make_a_session_of_none(tmp_path: Path) -> None:
+    assert problems(tmp_path, "room: a\nsession: {provider: openai, lenient: true, dialect: beta}\n") == [
+        "2: session.dialect: OpenAI ended the beta dialect in May 2026: use auto or ga"
+    ]
+
+
 def never_anything_but_a_config_error(folder: Path, content: bytes) -> None:
     path = folder / "fuzzed.yaml"
     path.write_bytes(content)

@@ -6,7 +6,14 @@ import pytest
 
 from voice_node.model.errors import ConfigError
 from voice_node.settings.schema import RoomSettings
-from voice_node.settings.secrets import LARGEST_BYTES, Secrets, check_secrets, find_written_secrets, read_secrets
+from voice_node.settings.secrets import (
+    LARGEST_BYTES,
+    Secrets,
+    check_secrets,
+    find_written_secrets,
+    read_mcp_tokens,
+    read_secrets,
+)
 
 CANARY = "sk-canary-canary-canary"
 
@@ -152,3 +159,16 @@ def test_a_secret_in_the_room_file_is_found_once(values: dict[str, object]) -> N
 )  # fmt: skip
 def test_what_is_no_secret_is_left_alone(values: dict[str, object]) -> None:
     assert list(find_written_secrets(values)) == []
+
+
+def test_the_token_of_an_mcp_server_has_its_name(tmp_path: Path) -> None:
+    labels = ("My-News", "open", "other")
+    tools = [{"type": "mcp", "server_label": label, "server_url": "https://example.org"} for label in labels]
+    (tmp_path / "mcp_my_news").write_text("from-file\n")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "MCP_MY_NEWS": "from-env", "MCP_OTHER": CANARY}
+    tokens = read_mcp_tokens(environ, room(session={"tools": tools}))
+    assert {label: token.get_secret_value() for label, token in tokens.items()} == {
+        "My-News": "from-file",
+        "other": CANARY,
+    }
+    assert CANARY not in repr(tokens)

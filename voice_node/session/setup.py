@@ -10,7 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from voice_node.settings.session import SessionSettings
-from voice_node.settings.session_limits import Dialect, is_written, noise_reduction_of, not_taken, turn_detection_of
+from voice_node.settings.session_limits import (
+    Dialect,
+    is_written,
+    noise_reduction_of,
+    not_taken,
+    settled,
+    turn_detection_of,
+)
 from voice_node.settings.tools import Tool
 
 SESSION_RATE_HZ = 24000
@@ -116,6 +123,7 @@ def _values(
     settings: SessionSettings, tools: Iterable[Tool], dialect: Dialect, formats: Mapping[str, object]
 ) -> dict[str, Any]:
     """What is sent, by the names of the room file. None is sent, as null; what is left out is not there."""
+    settings = settled(settings, dialect)
     noise_reduction, turns = noise_reduction_of(settings), turn_detection_of(settings, dialect)
     values = settings.model_dump(exclude_none=True)
     values |= {
@@ -134,8 +142,8 @@ def _values(
         values["transcription"]["model"] = _BETA_TRANSCRIBER
     for limit in not_taken(settings, dialect):
         match limit.key:
-            case ("turn_detection",) | ("tools",):
-                pass  # settled elsewhere: by `turn_detection_of` and `_servers`
+            case ("tools",):
+                pass  # those of the home stay: see `_servers`
             case ("transcription", "language") if "transcription" in values:  # a list takes its place
                 values["transcription"].setdefault("languages", [values["transcription"].pop("language")])
             case key:

@@ -62,6 +62,7 @@ _SPEACHES_LACKS: Mapping[Key, str] = {
     ("noise_reduction",): f"speaches has none: {_DELETE}",
     ("speed",): f"speaches has none: {_DELETE}",
     ("tracing",): f"speaches has none: {_DELETE}",
+    ("include",): f"speaches has none: {_DELETE}",
     ("transcription", "prompt"): f"speaches has none: {_DELETE}",
     ("turn_detection", "prefix_padding_ms"): f"speaches has its own: {_DELETE}",
     ("turn_detection", "interrupt_response"): f"speaches has none: {_DELETE}",
@@ -89,6 +90,10 @@ _ONLY_SPOKEN = (
     "prompt",
 )
 """What a transcription session has no use for."""
+
+_NEUTRAL: Mapping[Key, object] = {("speed",): 1.0, ("max_output_tokens",): "inf", ("truncation",): "auto"}
+"""Values that ask for what services do anyway."""
+_OPENAI_VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar")
 
 _DOES_NOT_REASON = re.compile(
     r"gpt-realtime(-mini)?(-\d{4}-.*)?|gpt-realtime-1\.5.*|gpt-4o(-mini)?-realtime.*|gpt-audio.*"
@@ -125,14 +130,19 @@ def is_written(session: SessionSettings, key: Key) -> bool:
     return True
 
 
+def settled(session: SessionSettings, dialect: Dialect | None = None) -> SessionSettings:
+    """The session with what the service does instead, in fields that the node itself goes by."""
+    refused = {limit.key for limit in not_taken(session, dialect)}
+    changes: dict[str, Any] = {name: "pcm" for name in ("input_format", "output_format") if (name,) in refused}
+    if ("turn_detection",) in refused:
+        changes["turn_detection"] = ServerVad(type="server_vad") if session.provider == "speaches" else "local"
+    return session.model_copy(update=changes) if changes else session
+
+
 def turn_detection_of(session: SessionSettings, dialect: Dialect | None = None) -> ServerVad | SemanticVad | None:
     """Who ends the turns: the service, or the gate (None). speaches always does it itself."""
-    wanted = session.turn_detection
-    if session.provider == "speaches":
-        return wanted if isinstance(wanted, ServerVad) else ServerVad(type="server_vad")
-    if any(limit.key == ("turn_detection",) for limit in not_taken(session, dialect)):
-        return None
-    return None if wanted == "local" else wanted
+    turns = settled(session, dialect).turn_detection
+    return None if turns == "local" else turns
 
 
 def unusable(session: SessionSettings) -> Iterator[Limit]:
@@ -172,8 +182,12 @@ def idle(session: SessionSettings) -> Iterator[Limit]:
 
 def not_taken(session: SessionSettings, dialect: Dialect | None = None) -> Iterator[Limit]:
     """The fields that this room's service does not take, of those that ask for something; written or not."""
+    limits: dict[Key, Limit] = {}
     for limit in _not_taken(session, dialect or dialect_of(session)):
-        if session.type == "realtime" or limit.key[0] not in _ONLY_SPOKEN:
+        limits.setdefault(limit.key, limit)
+    for key, limit in limits.items():
+        is_said = any(key[:depth] in limits for depth in range(1, len(key)))
+        if not is_said and (session.type == "realtime" or key[0] not in _ONLY_SPOKEN):
             yield limit
 
 
@@ -185,14 +199,14 @@ def _not_taken(session: SessionSettings, dialect: Dialect) -> Iterator[Limit]:
     yield from _defaults(session, dialect)
     if session.provider not in ("local", "azure"):  # Azure's names are of deployments: they tell nothing
         yield from _model(session)
-    yield from _transcription(session)
+    yield from _transcription(session, dialect)
 
 
 def _is_asked(session: SessionSettings, key: Key) -> bool:
     value: Any = session
     for part in key:
         value = getattr(value, part, None)
-    return value is not None and value != [] and value != "off"
+    return value is not None and value != [] and value != "off" and value != _NEUTRAL.get(key)
 
 
 def _values(session: SessionSettings, dialect: Dialect) -> Iterator[Limit]:
@@ -230,6 +244,8 @@ def _xai(session: SessionSettings) -> Iterator[Limit]:
         yield Limit(("turn_detection",), "xAI knows no semantic_vad: use local, or {type: server_vad}")
     if isinstance(turns, ServerVad) and not 0.1 <= turns.threshold <= 0.9:
         yield Limit(("turn_detection", "threshold"), "xAI takes 0.1 to 0.9")
+    if session.voice in _OPENAI_VOICES:
+        yield Limit(("voice",), f"{session.voice} is OpenAI's: use eve, ara, rex, sal or leo, or a voice of your own")
     if session.tool_choice != "auto":
         yield Limit(("tool_choice",), f"at xAI the model decides: {_DELETE}")
 
@@ -268,7 +284,7 @@ def _model(session: SessionSettings) -> Iterator[Limit]:
                 yield Limit((name,), text)
 
 
-def _transcription(session: SessionSettings) -> Iterator[Limit]:
+def _transcription(session: SessionSettings, dialect: Dialect) -> Iterator[Limit]:
     heard = session.transcription
     if heard is None:
         return
@@ -279,9 +295,9 @@ def _transcription(session: SessionSettings) -> Iterator[Limit]:
             if _is_asked(session, ("transcription", name)):
                 text = f"{model} does not take it: {instead}, or model gpt-transcribe"
                 yield Limit(("transcription", name), text)
-    elif heard.language is not None and heard.languages is not None:
+    elif dialect == "ga" and heard.language is not None and heard.languages is not None:
         yield Limit(("transcription", "language"), f"`languages` is there too, and only one may be: {_DELETE}")
-    elif heard.language is not None and model == "gpt-live-transcribe":
+    elif dialect == "ga" and heard.language is not None and model == "gpt-live-transcribe":
         text = f"{model} does not take it: use `languages: [{heard.language}]`"
         yield Limit(("transcription", "language"), text)
     if heard.prompt is not None and model in ("gpt-realtime-whisper", "gpt-4o-transcribe-diarize"):
