@@ -687,7 +687,7 @@ async def test_a_lost_microphone_ends_in_good_order() -> None:
         house.source.give(*UTTERANCE)
         house.source.fail(CaptureLost("microphone Seeed: it went away"))
         assert isinstance(await house.error(), CaptureLost)
-        assert house.codes() == ["capture"]
+        assert house.codes() == ["capture", "stopped"]
         assert len(house.events("turn_finished")) == 1
         assert house.history[-2:] == ["broker stopped", "player closed"]
 

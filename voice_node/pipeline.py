@@ -237,19 +237,20 @@ class Pipeline:
                 break
             self._take(item)
         if self._failures:
-            await self._tell_first()
+            await self._tell_first(self._failures[0])
         await stages.broker.stop()
         await stages.player.close()
         for helper in self._helpers:
             helper.cancel()
 
-    async def _tell_first(self) -> None:
+    async def _tell_first(self, failure: NodeError) -> None:
         """A node that fails at once would be gone before the broker could be told why."""
         try:
             async with asyncio.timeout(FAREWELL_S):
                 await self._pipes.broker_came.wait()
         except TimeoutError:
             log.warning("no broker was there to be told why the node ends")
+        self._perform(self._stages.router.problem("stopped", str(failure)))
 
     def _take(self, item: Outcome | Command) -> None:
         now = self._stages.clock()
