@@ -39,7 +39,7 @@ from voice_node.pipeline import End, Pipeline, Pipes
 from voice_node.router.costs import Costs
 from voice_node.router.router import Router
 from voice_node.settings.schema import RoomSettings
-from voice_node.stages import Stages
+from voice_node.stages import Reloaded, Stages
 
 DEADLINE_S = 5
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -105,7 +105,7 @@ class House:
                 session_rate_hz=RATE_HZ,
                 encode_sound=bytes,
                 remember=self.remember,
-                reload=lambda: self.reload_error,
+                reload=lambda: Reloaded(self.reload_error, ("session.model",)),
                 started=self.started,
                 feed_watchdog=self.feed,
                 feed_every_s=0.005,

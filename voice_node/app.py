@@ -29,12 +29,14 @@ from voice_node.model.audio import Frame
 from voice_node.model.errors import ConfigError, NodeError
 from voice_node.model.moment import Moment
 from voice_node.mqtt.bridge import Bridge, Published
+from voice_node.mqtt.discovery import document
 from voice_node.mqtt.encode import encode
 from voice_node.mqtt.message import Message
 from voice_node.mqtt.topics import Topics
 from voice_node.pipeline import End, Pipeline, Pipes
 from voice_node.playback.speaker import NullSpeaker, Speaker
 from voice_node.router.costs import Costs
+from voice_node.router.introduction import MEMORY, Introduction
 from voice_node.router.router import Router
 from voice_node.router.tools import schema_problems
 from voice_node.runtime.logs import set_up
@@ -46,9 +48,10 @@ from voice_node.session.protocol import Protocol
 from voice_node.session.providers import Endpoint, capabilities, endpoint
 from voice_node.session.retry import Refusal, Retry
 from voice_node.settings.load import LoadedRoom, load_room
+from voice_node.settings.reloading import at_next_session
 from voice_node.settings.schema import RoomSettings
-from voice_node.settings.secrets import Secrets, check_secrets, read_secrets
-from voice_node.stages import Player, Source, Stages
+from voice_node.settings.secrets import Secrets, check_secrets, read_mcp_tokens, read_secrets
+from voice_node.stages import Player, Reloaded, Source, Stages
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +97,8 @@ async def _live(room: LoadedRoom, secrets: Secrets, recordings: Recordings | Non
     orders.listen()
     end = End.RELOAD
     while end is End.RELOAD:
-        set_up(room.settings.log.level, room.settings.room, words_of(secrets))
+        tokens = [token.get_secret_value() for token in read_mcp_tokens(os.environ, room.settings).values()]
+        set_up(room.settings.log.level, room.settings.room, [*words_of(secrets), *tokens])
         for warning in room.warnings:
             log.warning("%s", warning)
         node = Node(room, secrets, manager, recordings)
@@ -208,7 +212,7 @@ class Node:
             detector=WebrtcDetector(settings.gate.aggressiveness),
             gate=Gate(settings.gate, next_turn_id),
             session=Connection(
-                Protocol(settings.session, settings.tools),
+                Protocol(settings.session, settings.tools, self._authorizations()),
                 await self._endpoint(),
                 steady_moment,
                 pipes.tell,
@@ -224,6 +228,13 @@ class Node:
                 costs=Costs(settings.budget, steady_moment().day, state.mapping("usage")),
                 is_muted=is_muted,
                 volume=volume,
+                introduction=Introduction(
+                    document(settings, topics, __version__),
+                    state.mapping(MEMORY),
+                    spread_s=1 + randomness.randbelow(3000) / 1000,
+                    is_wanted=settings.mqtt.discovery,
+                    keeps_words=settings.mqtt.retain_last,
+                ),
             ),
             encode=lambda report, now: encode(report, topics, now),
             clock=steady_moment,
@@ -304,12 +315,16 @@ class Node:
             },
         }
 
-    def _reload(self) -> str | None:
+    def _authorizations(self) -> dict[str, str]:
+        tokens = read_mcp_tokens(os.environ, self._room.settings)
+        return {label: token.get_secret_value() for label, token in tokens.items()}
+
+    def _reload(self) -> Reloaded:
         try:
             self.next_room = usable_room(self._room.path, self._secrets)
         except ConfigError as error:
-            return str(error)
-        return None
+            return Reloaded(str(error))
+        return Reloaded(None, tuple(at_next_session(self._room.settings.session, self.next_room.settings.session)))
 
 
 class Recording(WavFile):

@@ -327,11 +327,12 @@ class Pipeline:
         self._group.create_task(asyncio.to_thread(self._stages.remember, key, value), name=f"remember {key}")
 
     async def _reload(self, reply_to: ReplyTo | None) -> None:
-        error = await asyncio.to_thread(self._stages.reload)
+        read = await asyncio.to_thread(self._stages.reload)
         if reply_to is not None:
-            self._publish(Response("reload", error, {}, reply_to))
-        if error is not None:
-            log.error("the old settings stay: %s", error)
+            data = {} if read.error is not None else {"at_next_session": list(read.at_next_session)}
+            self._publish(Response("reload", read.error, data, reply_to))
+        if read.error is not None:
+            log.error("the old settings stay: %s", read.error)
         else:
             await self.stop(End.RELOAD)
 

@@ -82,6 +82,16 @@ class Broker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What came of reading the room file again."""
+
+    error: str | None = None
+    """Why the old settings stay, or None."""
+    at_next_session: tuple[str, ...] = ()
+    """Changed keys that a running session could not have taken."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stages:
     """The adapters and the logic of one room, built by `app`."""
 
@@ -100,8 +110,8 @@ class Stages:
     """PCM as the session takes it."""
     remember: Callable[[str, object], None]
     """Keeps a setting over restarts; blocks for a disk."""
-    reload: Callable[[], str | None]
-    """Reads the room file again for the next start; what is wrong with it, or None. Blocks for a disk."""
+    reload: Callable[[], Reloaded]
+    """Reads the room file again for the next start. Blocks for a disk."""
     started: Callable[[], None]
     """Everything runs."""
     feed_watchdog: Callable[[], None]

@@ -75,7 +75,11 @@ class LinkState(Enum):
 class Protocol:
     """One room's session over all its connections."""
 
-    def __init__(self, settings: SessionSettings, tools: Sequence[Tool]) -> None:
+    def __init__(
+        self, settings: SessionSettings, tools: Sequence[Tool], authorizations: Mapping[str, str] | None = None
+    ) -> None:
+        """`authorizations` are tokens of the room's MCP servers by `server_label`."""
+        self._authorizations = authorizations or {}
         self._settings = settings
         self._tools = tuple(tools)
         self._dialect: Dialect = dialect_of(settings)
@@ -211,8 +215,10 @@ class Protocol:
         self._dialect = _dialect_shown(event.session) if self._settings.dialect == "auto" else self._dialect
         self._renew_at = now.at + _life_s(event.expires_at, now)
         self._setup_event_id = self._new_event_id()
-        build = session_beta if self._dialect == "beta" else session_ga
-        self._wanted = build(self._settings, self._tools)
+        if self._dialect == "beta":
+            self._wanted = session_beta(self._settings, self._tools)
+        else:
+            self._wanted = session_ga(self._settings, self._tools, self._authorizations)
         is_transcription = self._settings.type == "transcription" and self._takes_transcription_update
         step.sends.append(ev.UpdateSession(self._setup_event_id, self._wanted, is_transcription))
         self._enter(LinkState.CONFIGURING, now)

@@ -38,32 +38,17 @@ NOT_YET = (
     NotYet(
         ("mute", "gpio"), (None,), f"{_LATER}, the switch would not mute: delete the line or use null", is_error=True
     ),
-    NotYet(("session", "type"), ("realtime",), f"{_LATER}: only realtime can be used", is_error=True),
-    NotYet(("session", "dialect"), ("auto", "ga"), f"{_LATER}: use auto or ga", is_error=True),
-    NotYet(
-        ("session", "provider"),
-        ("local", "openai", "azure", "xai", "localai", "custom"),
-        f"{_LATER}: its dialect, beta, is not spoken",
-        is_error=True,
-    ),
-    NotYet(("session", "turn_detection"), ("local", None), f"{_LATER}: only local can be used", is_error=True),
-    NotYet(("session", "input_format"), ("pcm",), f"{_LATER}: only pcm can be used", is_error=True),
-    NotYet(("session", "output_format"), ("pcm",), f"{_LATER}: only pcm can be used", is_error=True),
     NotYet(
         ("session", "tools", "*", "require_approval"),
         ("never",),
         f"{_LATER}: nobody can approve, so what needs it is never called",
     ),
-    NotYet(("session", "conversation"), (None,), f"{_LATER}: the service decides what it remembers"),
-    NotYet(("budget", "usd_per_day"), (None,), f"{_LATER}: nothing stops at this sum, set a limit at the service too"),
-    NotYet(("budget", "minutes_per_day"), (None,), f"{_LATER}: nothing stops after this time"),
     NotYet(("fallback", "provider"), (None,), f"{_LATER}: nobody answers while the service is away"),
     NotYet(("tools", "*", "confirm"), ("never",), f"{_LATER}: every call of this tool is refused"),
     NotYet(("tools", "*", "hours"), (None,), f"{_LATER}: the tool can be called at every hour"),
     NotYet(
         ("tools", "*", "publish"), (None,), f"{_LATER}: the call goes to tool/<name>/call, where an automation answers"
     ),
-    NotYet(("mqtt", "discovery"), (False,), f"{_LATER}: Home Assistant is not told of this room"),
 )
 
 
