@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[int, str], ...] = (
         "session/events session/reading session/wire_* session/setup session/formats session/providers session/retry",
     ),
     (1, "session/sequencer session/turns session/step session/conversation session/replies session/protocol"),
-    (1, "session/pricing"),
+    (1, "session/pricing session/memory session/server_ending"),
     (1, "mqtt/topics mqtt/message mqtt/encode mqtt/decode mqtt/outgoing mqtt/discovery"),
     (1, "local/conversation local/dialogue local/frames local/grammar local/refusal local/session local/slots"),
     (1, "local/wire local/reading local/client_secrets local/access local/flat_session local/api"),
