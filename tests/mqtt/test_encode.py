@@ -8,11 +8,13 @@ import pytest
 from voice_node.model.command import ReplyTo
 from voice_node.model.report import (
     CallReport,
+    Discovery,
     EventType,
     GateOpen,
     Happening,
     Health,
     Info,
+    LastWords,
     NodeState,
     Report,
     Response,
@@ -151,7 +153,25 @@ def test_a_report_is_what_the_contract_says(report: Report, topic: str, content:
 
 
 def test_every_report_is_covered() -> None:
-    assert {type(report) for report, *_ in EVERY} == set(get_args(Report))
+    assert {type(report) for report, *_ in EVERY} | {Discovery, LastWords} == set(get_args(Report))
+
+
+def test_the_device_is_kept_by_the_broker_until_it_is_taken_back() -> None:
+    document = only(Discovery({"components": {}}))
+    assert document == Message(
+        "homeassistant/device/voice_node_kitchen/config", b'{"components":{}}', 1, is_retained=True, is_latest=True
+    )
+    assert only(Discovery(None)) == Message(document.topic, b"", 1, is_retained=True, is_latest=True)
+
+
+def test_last_words_stay_at_the_broker_only_where_that_is_wanted() -> None:
+    passing, kept = only(LastWords("user", FINAL)), only(LastWords("user", FINAL, is_retained=True))
+    assert passing.payload == kept.payload == only(FINAL).payload
+    assert passing == Message("voice_node/kitchen/transcript/user", passing.payload, 1)
+    assert kept == Message("voice_node/kitchen/transcript/user", kept.payload, 1, is_retained=True, is_latest=True)
+    assert only(LastWords("assistant", None)) == Message(
+        "voice_node/kitchen/transcript/assistant", b"", 1, is_retained=True, is_latest=True
+    )
 
 
 def test_a_response_goes_to_the_requester_too() -> None:

@@ -87,15 +87,17 @@ def test_what_was_told_does_not_change_afterwards() -> None:
 # Outcomes
 
 
-def test_final_words_are_told_twice_as_transcript_and_as_event() -> None:
+def test_final_words_are_told_as_transcript_as_last_words_and_as_event() -> None:
     board = Switchboard()
     heard, said = words(), words("Ist an.", role="assistant")
-    assert board.hears(heard)[:2] == [
+    assert board.hears(heard)[:3] == [
         heard,
+        rep.LastWords("user", heard),
         rep.Happening(EventType.TRANSCRIPT, {"item_id": "i1", "role": "user", "text": "Licht an"}, "t1"),
     ]
     assert board.hears(said) == [
         said,
+        rep.LastWords("assistant", said),
         rep.Happening(EventType.RESPONSE, {"item_id": "i1", "role": "assistant", "text": "Ist an."}, "t1"),
     ]
 

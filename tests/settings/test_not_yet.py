@@ -29,11 +29,5 @@ def test_each_entry_is_a_key_and_its_fine_values_are_right(entry: NotYet) -> Non
         assert list(find_not_yet(nested(entry.key, value))) == []
 
 
-def test_values_of_another_type_are_not_fine() -> None:
-    assert [(problem.path, is_error) for problem, is_error in find_not_yet({"mqtt": {"discovery": 0}})] == [
-        (("mqtt", "discovery"), False)
-    ]
-
-
 def test_what_is_not_in_the_file_is_not_mentioned() -> None:
     assert list(find_not_yet({"room": "a", "tools": 5, "gate": None, "budget": []})) == []

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from voice_node.model.command import ReplyTo
 from voice_node.model.turn import Transcript
@@ -114,5 +114,37 @@ class SettingState:
     value: float | int | str
 
 
-Report = Transcript | State | Info | Usages | Health | GateOpen | Happening | CallReport | Response | SettingState
+@dataclass(frozen=True, slots=True)
+class LastWords:
+    """What a role said last, on a topic of its own; `mqtt.retain_last` alone makes the broker keep spoken words."""
+
+    role: Literal["user", "assistant"]
+    transcript: Transcript | None
+    """None: nothing, so that the broker forgets what it kept."""
+    is_retained: bool = False
+    """The broker keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """Retained for Home Assistant: the room as a device."""
+
+    content: Mapping[str, Any] | None
+    """None: there is no such device any more."""
+
+
+Report = (
+    Transcript
+    | State
+    | Info
+    | Usages
+    | Health
+    | GateOpen
+    | Happening
+    | CallReport
+    | Response
+    | SettingState
+    | LastWords
+    | Discovery
+)
 """Closed: match it with `assert_never`."""

@@ -9,11 +9,13 @@ from typing import Any, Literal, assert_never
 
 from voice_node.model.report import (
     CallReport,
+    Discovery,
     EventType,
     GateOpen,
     Happening,
     Health,
     Info,
+    LastWords,
     Report,
     Response,
     SettingState,
@@ -95,11 +97,21 @@ def _messages(report: Report, topics: Topics, now: datetime) -> tuple[Message, .
             if report.name not in SETTINGS:
                 raise _FlawError("there is no such setting")
             return (_latest(topics.setting_state(report.name), _setting(report)),)
+        case LastWords():
+            return (_last_words(report, topics),)
+        case Discovery():
+            return (_latest(topics.discovery, b"" if report.content is None else _json(report.content)),)
         case _:
             assert_never(report)
 
 
 def _transcript(transcript: Transcript, topics: Topics) -> Message:
+    if not transcript.is_final:
+        return _message(topics.partial_transcript, _words(transcript, topics), qos=0)
+    return _message(topics.transcript, _words(transcript, topics), is_kept=True)
+
+
+def _words(transcript: Transcript, topics: Topics) -> dict[str, Any]:
     content: dict[str, Any] = {
         "turn_id": transcript.turn_id,
         "item_id": transcript.item_id,
@@ -115,9 +127,15 @@ def _transcript(transcript: Transcript, topics: Topics) -> Message:
         content["language"] = transcript.language
     if transcript.confidence is not None:
         content["confidence"] = transcript.confidence
-    if not transcript.is_final:
-        return _message(topics.partial_transcript, content, qos=0)
-    return _message(topics.transcript, content, is_kept=True)
+    return content
+
+
+def _last_words(words: LastWords, topics: Topics) -> Message:
+    topic = topics.last_words(words.role)
+    if words.transcript is None:
+        return _latest(topic, b"")
+    content = _words(words.transcript, topics)
+    return _latest(topic, _json(content)) if words.is_retained else _message(topic, content)
 
 
 def _happening(happening: Happening, topics: Topics) -> Message:

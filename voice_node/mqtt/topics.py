@@ -88,6 +88,10 @@ class Topics:
         """Words that may still change."""
         return self.branch + "transcript/partial"
 
+    def last_words(self, role: str) -> str:
+        """What `user` or `assistant` said last, for the sensors *Last transcript* and *Last response*."""
+        return f"{self.transcript}/{_checked(role)}"
+
     @property
     def event(self) -> str:
         """Happenings, for Home Assistant's event entity."""

@@ -36,6 +36,7 @@ from voice_node.model.turn import (
 from voice_node.router.action import Action
 from voice_node.router.calls import Calls, Ending, OpenCall
 from voice_node.router.costs import Costs
+from voice_node.router.introduction import Introduction
 from voice_node.router.status import Status
 from voice_node.router.tools import BadArguments, ToolBox
 from voice_node.settings.schema import RoomSettings
@@ -59,6 +60,7 @@ class Router:
         costs: Costs,
         is_muted: bool,
         volume: int,
+        introduction: Introduction | None = None,
     ) -> None:
         """`facts` is what `info` tells besides the link: version, configuration hash, capabilities; no secrets."""
         self._settings = settings
@@ -74,15 +76,22 @@ class Router:
         self._over: deque[str] = deque(maxlen=MOST_TURNS)
         """Turns that ended lately: a segment may close after its turn was lost."""
         self._volume = volume
+        self._introduction = introduction
+        """None: Home Assistant is not told of this room."""
         self._problems: dict[str, int] = {}
 
     @property
     def next_deadline(self) -> float | None:
         """When `tick` must be called at the latest; seconds of the steady clock."""
-        return self._calls.next_deadline
+        due = [self._calls.next_deadline, None if self._introduction is None else self._introduction.next_at]
+        return min((at for at in due if at is not None), default=None)
 
     def started(self, now: Moment) -> list[Action]:
         """What home automation is told first."""
+        introduced = [] if self._introduction is None else self._introduction.started(now.at)
+        return [*introduced, *self._everything(now)]
+
+    def _everything(self, now: Moment) -> list[Action]:
         return [
             rep.Info(dict(self._facts)),
             rep.SettingState("mute", "ON" if self._status.is_muted else "OFF"),
@@ -92,8 +101,10 @@ class Router:
         ]
 
     def tick(self, now: Moment) -> list[Action]:
-        """Answer the calls whose deadline passed."""
-        actions: list[Action] = []
+        """Answer the calls whose deadline passed, and tell Home Assistant what it is time for."""
+        actions, is_again = ([], False) if self._introduction is None else self._introduction.due(now.at)
+        if is_again:
+            actions += self._told_again(now)
         for call in self._calls.expired(now.at):
             actions += self._call_failed(call, "no answer in time", "timeout", now)
         return actions
@@ -157,7 +168,11 @@ class Router:
                 actions = self.problem("bad_input", f"{place}: {detail}")
                 if name is not None:
                     actions = [rep.Response(name, detail, {}, reply_to)]
-            case cmd.HomeAssistantStatus() | cmd.BrokerChanged():
+            case cmd.HomeAssistantStatus(is_online):
+                if is_online and self._introduction is not None:
+                    self._introduction.born(now.at)
+                actions = []
+            case cmd.BrokerChanged():
                 actions = []
             case _:
                 actions = self._request(command)
@@ -209,7 +224,8 @@ class Router:
             return [outcome] if self._settings.mqtt.partials else []
         event_type = EventType.TRANSCRIPT if outcome.role == "user" else EventType.RESPONSE
         fields = {"item_id": outcome.item_id, "role": outcome.role, "text": outcome.text}
-        return [outcome, rep.Happening(event_type, fields, outcome.turn_id)]
+        last = rep.LastWords(outcome.role, outcome, self._settings.mqtt.retain_last)
+        return [outcome, last, rep.Happening(event_type, fields, outcome.turn_id)]
 
     def _tool_call(self, call: ToolCall, now: Moment) -> list[Action]:
         if call.turn_id in self._over:
@@ -335,6 +351,12 @@ class Router:
         if name == "budget_usd" and isinstance(value, int | float):
             return self._costs.limit(float(value))
         return self.problem("unsupported", f"{name} cannot be set while the node runs; change the room file")
+
+    def _told_again(self, now: Moment) -> list[Action]:
+        """Every state, for an entity that has just subscribed; the broker kept all but the gate's."""
+        state = self._status.told
+        gate = rep.GateOpen(is_open=self._status.listening_to is not None)
+        return [*self._everything(now), *([] if state is None else [state]), gate]
 
     def _state(self, now: Moment) -> list[Action]:
         self._status.is_over_budget = self._costs.is_spent

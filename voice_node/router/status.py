@@ -25,6 +25,11 @@ class Status:
         """The turns that wait for the service or for home automation, oldest first."""
         self._told: State | None = None
 
+    @property
+    def told(self) -> State | None:
+        """What was reported last."""
+        return self._told
+
     def begin_thinking(self, turn_id: str) -> None:
         """A turn waits for the service or for home automation."""
         self.end_thinking(turn_id)

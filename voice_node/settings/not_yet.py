@@ -56,8 +56,7 @@ def find_not_yet(values: dict[str, Any]) -> Iterator[tuple[Problem, bool]]:
     """What the file asks for too early, and whether that is an error. Only keys that the file holds."""
     for entry in NOT_YET:
         for path, value in _found(values, entry.key, ()):
-            is_fine = any(value == fine and type(value) is type(fine) for fine in entry.fine)
-            if not is_fine:
+            if value not in entry.fine:
                 what = f"{shown(value, path)} " if isinstance(value, str) else ""
                 yield Problem(path, what.replace('"', "") + entry.text), entry.is_error
 

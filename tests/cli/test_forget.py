@@ -1,0 +1,52 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import broker as fake
+from tests.fakes.broker import Broker
+from tests.fakes.mqtt_spy import MqttSpy, Seen
+from tests.system.house import Program, online, write_room
+
+pytestmark = pytest.mark.skipif(bool(fake.ABSENT), reason=fake.ABSENT)
+
+
+async def retained(port: int) -> set[str]:
+    """The topics of which the broker keeps something."""
+    async with MqttSpy(port) as spy:
+        await spy.publish("the/end", "")
+        await spy.wait_for_topic("the/end")
+        return {seen.topic for seen in spy.messages if seen.retain}
+
+
+async def test_nothing_of_the_room_is_left(tmp_path: Path) -> None:
+    with Broker() as broker:
+        room = write_room(tmp_path, broker.port)
+        async with MqttSpy(broker.port) as spy:
+            await spy.publish("voice_node/bath/state", "mine", retain=True)
+            with Program(tmp_path, "run", room) as node:
+                await online(spy)
+                await spy.wait_for(lambda seen: seen.topic == "voice_node/kitchen/state")
+                await spy.wait_for(is_discovery)
+                with Program(tmp_path, "forget", room) as early:
+                    assert await early.ended() == 1
+                    assert "is online: stop it first" in early.log
+                node.signal(15)
+                assert await node.ended() == 0
+        assert len(await retained(broker.port)) > 5
+        with Program(tmp_path, "forget", room) as command:
+            assert await command.ended() == 0
+            assert "Room kitchen is forgotten" in command.output
+        assert await retained(broker.port) == {"voice_node/bath/state"}
+
+
+def is_discovery(seen: Seen) -> bool:
+    return seen.topic == "homeassistant/device/voice_node_kitchen/config"
+
+
+async def test_a_broker_that_is_away_is_named(tmp_path: Path, free_port: int) -> None:
+    with Program(tmp_path, "forget", write_room(tmp_path, free_port)) as command:
+        async with asyncio.timeout(20):
+            assert await command.ended() == 1
+    assert f"127.0.0.1:{free_port}" in command.log
+    assert "Traceback" not in command.log
