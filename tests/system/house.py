@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import wave
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,8 @@ SENTENCES_S = {1: (0.5, 2.7), 2: (3.6, 7.1), 3: (8.0, 11.4)}
 SPOKEN = ("pasta", "dinner", "twenty one", "is set to", "sorry", "turn on")
 """Words of the sentences and of the replies that stand nowhere else."""
 BASE = "voice_node/kitchen/"
+DEADLINE_S = 30.0
+"""For what takes a second or two on a machine that has nothing else to do."""
 
 LIGHT = {
     "name": "set_light",
@@ -77,7 +79,9 @@ def write_room(folder: Path, broker_port: int, **sections: Any) -> Path:
     """A room file; JSON is YAML. What is not given: an endless quiet microphone, no speaker, two tools."""
     if "capture" not in sections:
         quiet = folder / "quiet.wav"
-        sections["capture"] = {"device": f"wav:{recording(quiet, 300.0)}"}
+        if not quiet.exists():  # a node may be listening to it
+            recording(quiet, 300.0)
+        sections["capture"] = {"device": f"wav:{quiet}"}
     room = {
         "room": "kitchen",
         "gate": {"hang_over_ms": 300},
@@ -132,13 +136,13 @@ class Program:
         assert self._process is not None
         return self._process.poll() is None
 
-    async def ended(self, deadline_s: float = 20) -> int:
+    async def ended(self, deadline_s: float = DEADLINE_S) -> int:
         """Its exit code, when it is gone; TimeoutError after that."""
         assert self._process is not None
         await until(lambda: not self.is_running, deadline_s)
         return self._process.returncode
 
-    async def said(self, text: str, deadline_s: float = 20) -> None:
+    async def said(self, text: str, deadline_s: float = DEADLINE_S) -> None:
         """Return when this stands in its log or output."""
         await until(lambda: text in self.log + self.output or not self.is_running, deadline_s)
         assert text in self.log + self.output
@@ -175,6 +179,16 @@ def is_call(seen: Seen) -> bool:
     return below(seen).startswith("tool/") and seen.topic.endswith("/call")
 
 
+async def met(spy: MqttSpy, predicate: Callable[[Seen], bool]) -> Seen:
+    """The first such message, come or to come."""
+    return await spy.wait_for(predicate, DEADLINE_S)
+
+
+async def met_on(spy: MqttSpy, place: str) -> Seen:
+    """The first message on this topic of the room, come or to come."""
+    return await spy.wait_for_topic(BASE + place, DEADLINE_S)
+
+
 def below(seen: Seen) -> str:
     """The topic below the room's branch."""
     return seen.topic.removeprefix(BASE)
@@ -185,7 +199,7 @@ def events(spy: MqttSpy, event_type: str) -> list[Any]:
     return [seen.json for seen in spy.on(BASE + "event") if seen.json["event_type"] == event_type]
 
 
-async def event(spy: MqttSpy, event_type: str, deadline_s: float = 20, **fields: Any) -> Any:
+async def event(spy: MqttSpy, event_type: str, deadline_s: float = DEADLINE_S, **fields: Any) -> Any:
     """The first event of this type with these fields, come or to come."""
 
     def is_it(seen: Seen) -> bool:
@@ -197,7 +211,7 @@ async def event(spy: MqttSpy, event_type: str, deadline_s: float = 20, **fields:
     return (await spy.wait_for(is_it, deadline_s)).json
 
 
-async def state(spy: MqttSpy, wanted: str, after: int = 0, deadline_s: float = 20) -> int:
+async def state(spy: MqttSpy, wanted: str, after: int = 0, deadline_s: float = DEADLINE_S) -> int:
     """Wait for this state, among the messages from number `after` on; the number of the message after it."""
 
     def place() -> int | None:
@@ -210,7 +224,7 @@ async def state(spy: MqttSpy, wanted: str, after: int = 0, deadline_s: float = 2
     return number
 
 
-async def online(spy: MqttSpy, deadline_s: float = 20) -> None:
+async def online(spy: MqttSpy, deadline_s: float = DEADLINE_S) -> None:
     """Wait until the node says so on this connection of the spy."""
     await spy.wait_for(lambda seen: seen.topic == BASE + "availability" and seen.payload == b"online", deadline_s)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.fakes.broker import Broker
 from tests.fakes.sound_card import SoundCard
 from tests.fakes.until import until
-from tests.system.house import BASE, Program, below, event, home, online, state, write_room
+from tests.system.house import BASE, Program, below, event, home, met, met_on, online, state, write_room
 
 
 async def test_mute_closes_the_device_and_outlives_a_crash(
@@ -19,10 +19,10 @@ async def test_mute_closes_the_device_and_outlives_a_crash(
             await online(spy)
             await spy.publish(BASE + "mute/set", "ON")
             await state(spy, "muted")
-            await spy.wait_for(lambda seen: below(seen) == "mute/state" and seen.payload == b"ON")
+            await met(spy, lambda seen: below(seen) == "mute/state" and seen.payload == b"ON")
             assert sound_card.listeners() == 0, "the device is still open when the node says that it is muted"
             await spy.publish(BASE + "request/listen")
-            answer = await spy.wait_for_topic(BASE + "response/listen")
+            answer = await met_on(spy, "response/listen")
             assert answer.json["error"] == "the microphone is muted"
             node.signal(signal.SIGKILL)
             await node.ended()
@@ -54,6 +54,6 @@ async def test_only_the_switch_on_the_device_opens_it_where_the_room_says_so(
             await spy.publish(BASE + "mute/set", "OFF")
             await event(spy, "error", code="unmute_refused")
             await spy.publish(BASE + "request/stop")
-            await spy.wait_for_topic(BASE + "response/stop")
+            await met_on(spy, "response/stop")
             assert sound_card.listeners() == 0
             assert not [seen for seen in spy.messages[mark:] if below(seen) == "mute/state" and seen.payload == b"OFF"]

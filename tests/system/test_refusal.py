@@ -9,7 +9,7 @@ from tests.fakes import broker as fake
 from tests.fakes.broker import Broker
 from tests.fakes.mqtt_spy import MqttSpy
 from tests.fakes.realtime_server import RealtimeServer, Refuse, Script, emit
-from tests.system.house import Program, below, event, state, write_room
+from tests.system.house import Program, below, event, met, state, write_room
 
 KEY = "sk-canary-3141592653589793"
 REFUSED_KEY = {
@@ -30,7 +30,7 @@ async def test_a_key_that_is_refused_ends_the_node_with_77_after_it_was_told(
         room = write_room(tmp_path, broker.port, session={"provider": "custom", "url": server.url})
         with Program(tmp_path, "run", room, environ={"OPENAI_API_KEY": KEY}) as node:
             assert await node.ended() == 77
-        last = await spy.wait_for(lambda seen: below(seen) == "availability" and seen.payload == b"offline")
+        last = await met(spy, lambda seen: below(seen) == "availability" and seen.payload == b"offline")
         await state(spy, "offline")
         assert spy.messages[-1] is last
     assert "Authorization" in server.requests[0].headers

@@ -9,7 +9,20 @@ import pytest
 from tests.fakes import broker as fake
 from tests.fakes.broker import Broker
 from tests.fakes.mqtt_spy import MqttSpy
-from tests.system.house import BASE, RECORDING, SPOKEN, Program, below, calls, events, home, recording, write_room
+from tests.system.house import (
+    BASE,
+    RECORDING,
+    SPOKEN,
+    Program,
+    below,
+    calls,
+    events,
+    home,
+    met,
+    met_on,
+    recording,
+    write_room,
+)
 from voice_node.mqtt.topics import SETTINGS, Topics
 
 RETAINED = {"availability", "state", "info", "mute/state", "volume/state"}
@@ -34,7 +47,7 @@ async def replayed(tmp_path: Path, port: int, *options: str) -> tuple[MqttSpy, P
     async with home(port) as spy:
         with Program(tmp_path, "replay", room, RECORDING, *options) as node:
             assert await node.ended(60) == 0
-        last = await spy.wait_for(lambda seen: below(seen) == "availability" and seen.payload == b"offline")
+        last = await met(spy, lambda seen: below(seen) == "availability" and seen.payload == b"offline")
         assert spy.messages[-1] is last, "something was said after `offline`"
     return spy, node
 
@@ -132,7 +145,7 @@ async def check_what_stays(port: int) -> None:
     """Facts stay at the broker, words do not."""
     async with MqttSpy(port) as later:
         for place in RETAINED:
-            await later.wait_for_topic(BASE + place)
+            await met_on(later, place)
         assert {below(seen) for seen in later.messages} <= MAY_STAY
         assert later.on(BASE + "availability")[0].payload == b"offline"
         words = " ".join(seen.payload.decode().lower() for seen in later.messages)

@@ -12,7 +12,20 @@ from tests.fakes.broker import Broker
 from tests.fakes.mqtt_spy import MqttSpy
 from tests.fakes.sound_card import SoundCard
 from tests.fakes.until import until
-from tests.system.house import BASE, Program, calls, event, events, home, online, recording, state, write_room
+from tests.system.house import (
+    BASE,
+    Program,
+    calls,
+    event,
+    events,
+    home,
+    met,
+    met_on,
+    online,
+    recording,
+    state,
+    write_room,
+)
 
 
 @asynccontextmanager
@@ -71,7 +84,7 @@ async def test_a_node_that_speaks_is_deaf(tmp_path: Path, broker: Broker, sound_
         await state(spy, "idle", mark)
         assert events(spy, "segment") == []
         sound_card.play(recording(tmp_path / "after.wav", 0.5, 3)).wait()
-        await spy.wait_for_topic(BASE + "tool/set_heating/call")
+        await met_on(spy, "tool/set_heating/call")
         assert len(calls(spy)) == 1
 
 
@@ -83,7 +96,7 @@ async def test_its_own_voice_is_no_turn(tmp_path: Path, broker: Broker, sound_ca
         await spy.publish(BASE + "request/say", "turn on the kitchen light")
         mark = await state(spy, "speaking")
         mark = await state(spy, "idle", mark)
-        said = await spy.wait_for(lambda seen: seen.topic == BASE + "response/say")
+        said = await met(spy, lambda seen: seen.topic == BASE + "response/say")
         await event(spy, "turn_finished", turn_id=said.json["data"]["turn_id"])
         await spy.publish(BASE + "request/ask", '{"text": "set the heating to twenty degrees"}')
         mark = await state(spy, "speaking", mark)
@@ -109,6 +122,6 @@ async def test_a_microphone_that_is_missing_at_the_start_is_used_when_it_comes(
             await until(lambda: sound_card.listeners() == 1, 20)
             await node.said("open,")
             sound_card.play(recording(tmp_path / "one.wav", 0.5, 3)).wait()
-            await spy.wait_for_topic(BASE + "tool/set_heating/call")
+            await met_on(spy, "tool/set_heating/call")
             noise.kill()
             noise.wait()

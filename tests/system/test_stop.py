@@ -15,6 +15,8 @@ from tests.system.house import (
     below,
     home,
     local_server,
+    met,
+    met_on,
     online,
     recording,
     state,
@@ -36,7 +38,7 @@ async def stopped(node: Program, number: signal.Signals = signal.SIGTERM) -> Non
 
 async def said_offline(spy: MqttSpy) -> None:
     """By itself or by its will."""
-    await spy.wait_for(lambda seen: below(seen) == "availability" and seen.payload == b"offline", 60)
+    await met(spy, lambda seen: below(seen) == "availability" and seen.payload == b"offline")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -64,7 +66,7 @@ async def test_while_a_tool_call_is_open(tmp_path: Path, broker: Broker) -> None
         with Program(tmp_path, "run", room) as node:
             await online(spy)
             await spy.publish(BASE + "request/ask", '{"text": "turn on the kitchen light"}')
-            await spy.wait_for_topic(BASE + "tool/set_light/call")
+            await met_on(spy, "tool/set_light/call")
             await stopped(node)
         await said_offline(spy)
 
@@ -94,7 +96,7 @@ async def test_while_the_server_hangs(tmp_path: Path, broker: Broker, free_port:
         await server.said("served at")
         async with home(broker.port) as spy:
             with Program(tmp_path, "run", room) as node:
-                await spy.wait_for(lambda seen: below(seen) == "info" and "session_id" in seen.json)
+                await met(spy, lambda seen: below(seen) == "info" and "session_id" in seen.json)
                 server.signal(signal.SIGSTOP)
                 await spy.publish(BASE + "request/ask", '{"text": "turn on the kitchen light"}')
                 await state(spy, "thinking")
