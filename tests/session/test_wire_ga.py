@@ -14,7 +14,8 @@ from tests.fakes.schema import check_event, needs_schema
 from voice_node.model.turn import ResponseStatus, TokenCount
 from voice_node.session import events as ev
 from voice_node.session.setup import session_ga
-from voice_node.session.wire_ga import decode, encode
+from voice_node.session.wire_common import decode
+from voice_node.session.wire_ga import encode
 from voice_node.settings.session import SessionSettings
 
 _EXAMPLES = schema._path().with_name("realtime-event-examples.json")

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from voice_node.model.errors import SessionRefused
 from voice_node.model.moment import Moment
 from voice_node.model.turn import Outcome, ReplyAudio, ReplyAudioEnded
-from voice_node.session import wire_beta, wire_ga
+from voice_node.session import wire_beta, wire_common, wire_ga
 from voice_node.session.events import AppendAudio, ClientEvent, Malformed
 from voice_node.session.protocol import PEACEFUL, Input, Protocol, redact
 from voice_node.session.providers import Endpoint
@@ -45,7 +45,7 @@ HEALTHY_S = 2.0
 TICK_S = 0.25
 PACE = 0.9
 """A little faster than real time: what was held must be caught up with."""
-CODECS = {"ga": wire_ga, "beta": wire_beta}
+ENCODERS = {"ga": wire_ga.encode, "beta": wire_beta.encode}
 
 
 class Connection:
@@ -201,7 +201,7 @@ class Connection:
 
     async def _hear(self, websocket: ClientConnection) -> None:
         async for message in websocket:
-            event = CODECS[self._protocol.dialect].decode(message)
+            event = wire_common.decode(message)
             if isinstance(event, Malformed):
                 log.warning("session: an event could not be read: %s", event.detail)
             now = self._clock()
@@ -253,7 +253,7 @@ class Connection:
         self._close.set()
 
     def _send(self, event: ClientEvent) -> None:
-        message = CODECS[self._protocol.dialect].encode(event)
+        message = ENCODERS[self._protocol.dialect](event)
         sound_s = len(event.pcm) / self._paced_bytes_per_s if isinstance(event, AppendAudio) else 0.0
         self._outgoing.append((message, sound_s))
         self._outgoing_chars += len(message)

@@ -8,10 +8,9 @@ While a response is requested or active the service has to show a sign of it eve
 While a tool call is open it is home automation's move; a call that nobody answers ends its turn.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import assert_never
 
-from voice_node.model.control import AnswerCall, AskText, SayText
 from voice_node.model.moment import Moment
 from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechStarted
 from voice_node.model.turn import LostReason, ResponseStatus, ServiceTrouble, TurnFinished, TurnLost
@@ -67,9 +66,10 @@ class Conversation:
         """Take one piece of a segment."""
         match value:
             case SpeechStarted(turn_id, _):
-                self._begin_spoken(turn_id, now)
                 if self._ending is not None:
+                    self._give_up(self._ending, filter(self._ending.is_unheard, self.turns), step)
                     self._ending.began(turn_id)
+                self._begin_spoken(turn_id, now)
             case SpeechAudio(turn_id, pcm):
                 turn = self._spoken(turn_id, now)
                 if turn is not None:  # else it was lost in the middle: nothing is spliced
@@ -82,19 +82,6 @@ class Conversation:
             case _:
                 assert_never(value)
 
-    def act(self, control: AnswerCall | AskText | SayText, now: Moment, step: Step) -> None:
-        """Do what home automation asks."""
-        match control:
-            case AnswerCall(call_id, output):
-                self._answer(call_id, output, now, step)
-            case AskText(turn_id, text, instructions):
-                turn = Turn(turn_id, Kind.TYPED, now.wall, now.at, text, instructions)
-                self._begin_typed(turn, now, step)
-            case SayText(turn_id, text, _):
-                self._begin_typed(Turn(turn_id, Kind.ANNOUNCED, now.wall, now.at, text), now, step)
-            case _:
-                assert_never(control)
-
     def stop(self, now: Moment, step: Step) -> None:
         """Cancel the response under way, and the ones that open calls would lead to; what waits behind goes on."""
         active = self.turns.get(self.sequencer.active_turn)
@@ -103,7 +90,7 @@ class Conversation:
                 turn.is_stopped = True
                 turn.touched_at = now.at
         if active is not None:
-            self._cancel_active(step)
+            self.cancel(self.sequencer.active_response, step)
 
     def committed(self, item_id: str, now: Moment, step: Step) -> None:
         """The service made an item of what it heard."""
@@ -120,26 +107,27 @@ class Conversation:
             turn.mark("commit", now.at)
             self._await_answer(turn, now, step)
 
-    def cancel(self, response_id: str, step: Step) -> None:
-        """Stop this response; what comes of it all the same is dropped."""
-        if self._can_cancel:
+    def cancel(self, response_id: str | None, step: Step) -> None:
+        """Stop this response; what comes of it is dropped. One without a name is cancelled when it begins."""
+        if self._can_cancel and response_id:
             step.sends.append(ev.CancelResponse(self._new_event_id(), response_id))
 
     def ready(self, now: Moment, step: Step) -> None:
         """The session can be spoken to: send what was held, in order."""
         self.is_ready = True
         step.sends += self.memory.put_back(now.at)
+        pause = b""
         for turn in self.turns:
             if self._lose_if_stale(turn, now, step):
                 continue
-            if turn.kind is Kind.SPOKEN:
-                self._send_audio(turn, bytes(turn.audio), step)
-                if turn.is_ended and self._ending is None:
-                    self._commit(turn, now, step)
-                elif turn.is_ended and self._ending is not None:
-                    self._ending.ended(turn.turn_id, now.at)
-            else:
+            if turn.kind is not Kind.SPOKEN:
                 self._send_typed(turn, now, step)
+                continue
+            self._append(pause, step)
+            self._send_audio(turn, bytes(turn.audio), step)
+            if turn.is_ended:
+                self._end_sound(turn, now, step)
+            pause = b"" if self._ending is None else self._ending.separation()
 
     def disconnected(self, now: Moment, step: Step) -> None:
         """The connection is gone: keep what can be sent again, end the rest."""
@@ -165,8 +153,7 @@ class Conversation:
         if code == "conversation_already_has_active_response":
             taken = self.sequencer.busy(event_id)
             if taken:
-                self.turns.drop_response(taken)
-                self.cancel(taken, step)
+                self._give_back(taken, step)
             if taken is not None:
                 self.response_at = now.at
                 return True
@@ -187,11 +174,11 @@ class Conversation:
                 self.lose(turn, LostReason.TIMEOUT, f"no answer from the service in {SERVICE_PATIENCE_S:.0f} s", step)
             step.close = "the service does not answer"
             return
+        if self._ending is not None and self.is_ready:
+            self._keep_alive(self._ending, now, step)
         for turn in self.turns:
             if not self.is_ready:
                 self._lose_if_stale(turn, now, step)
-            elif self._ending is not None and turn.phase is Phase.SENDING:
-                self._keep_alive(self._ending, turn, now, step)
             elif turn.open_calls and now.at - turn.touched_at > CALL_PATIENCE_S:
                 self.lose(turn, LostReason.TIMEOUT, "a tool call was not answered", step)
             else:
@@ -210,7 +197,7 @@ class Conversation:
     def lose(self, turn: Turn, reason: LostReason, detail: str, step: Step) -> None:
         """A turn comes to nothing, and so does its response."""
         if self.is_ready and turn.turn_id == self.sequencer.active_turn:
-            self._cancel_active(step)
+            self.cancel(self.sequencer.active_response, step)
         self.sequencer.drop(turn.turn_id)
         self.turns.end(turn)
         if self._ending is not None:
@@ -243,8 +230,8 @@ class Conversation:
         """Bytes of so much sound."""
         return self._bytes_per_s * duration_ms // 1000
 
-    def _begin_spoken(self, turn_id: str, now: Moment) -> Turn:
-        turn = Turn(turn_id, Kind.SPOKEN, now.wall, now.at, is_transcript_due=self._is_transcribed)
+    def _begin_spoken(self, turn_id: str, now: Moment, *, is_rest: bool = False) -> Turn:
+        turn = Turn(turn_id, Kind.SPOKEN, now.wall, now.at, is_transcript_due=self._is_transcribed, is_rest=is_rest)
         self.turns.begin(turn)
         return turn
 
@@ -254,11 +241,11 @@ class Conversation:
             return self.turns.get(segment)
         turn_id = self._ending.turn_of(segment)
         if turn_id is None:
-            return self._begin_spoken(self._ending.next_part(segment), now)
+            return self._begin_spoken(self._ending.next_part(segment), now, is_rest=True)
         return self.turns.get(turn_id)
 
     def _speech_ended(self, value: SpeechEnded, now: Moment, step: Step) -> None:
-        turn_id = value.turn_id if self._ending is None else self._ending.ended(value.turn_id, now.at)
+        turn_id = value.turn_id if self._ending is None else self._ending.ended(value.turn_id)
         turn = self.turns.get(turn_id)
         if turn is None:
             return
@@ -270,28 +257,41 @@ class Conversation:
         turn.duration_ms = value.end_ms - value.start_ms
         turn.started_at = now.minus_ms(turn.duration_ms)
         turn.end_segment(now)
-        if not self.is_ready:
-            return
+        if self.is_ready:
+            self._end_sound(turn, now, step)
+
+    def _end_sound(self, turn: Turn, now: Moment, step: Step) -> None:
+        """All sound of this turn was sent."""
         if self._ending is None:
             self._commit(turn, now, step)
         else:
-            self._keep_alive(self._ending, turn, now, step)
+            self._ending.wait(turn, now.at)
+            self._keep_alive(self._ending, now, step)
 
-    def _keep_alive(self, ending: ServerEnding, turn: Turn, now: Moment, step: Step) -> None:
-        """Let the service hear the silence that ends this turn."""
-        if ending.is_overdue(turn, now.at):
-            step.sends.append(ev.ClearAudio(self._new_event_id()))
-            self.lose(turn, LostReason.TIMEOUT, "the service never ended it", step)
-            return
-        silence = ending.silence(turn, now.at)
-        if silence:
-            step.sends.append(ev.AppendAudio(silence))
+    def _keep_alive(self, ending: ServerEnding, now: Moment, step: Step) -> None:
+        """Let the service hear the silence that ends the last turn, unless somebody speaks."""
+        self._give_up(ending, (turn for turn in self.turns if ending.is_overdue(turn, now.at)), step)
+        self._append(ending.silence(self.turns, now.at), step)
+
+    def _give_up(self, ending: ServerEnding, turns: Iterable[Turn], step: Step) -> None:
+        """The service does not end these."""
+        for turn in turns:
+            why = ending.why(turn)
+            ending.forget(turn)
+            self.turns.end(turn)
+            if why is not None:
+                self.lose(turn, *why, step)
+            if not any(other.phase is Phase.SENDING for other in self.turns):
+                step.sends.append(ev.ClearAudio(self._new_event_id()))
 
     def _send_audio(self, turn: Turn, pcm: bytes, step: Step) -> None:
         if self.is_ready:
             turn.phase = Phase.SENDING
-            size = self._size(PIECE_MS)
-            step.sends.extend(ev.AppendAudio(pcm[at : at + size]) for at in range(0, len(pcm), size))
+            self._append(pcm, step)
+
+    def _append(self, pcm: bytes, step: Step) -> None:
+        size = self._size(PIECE_MS)
+        step.sends.extend(ev.AppendAudio(pcm[at : at + size]) for at in range(0, len(pcm), size))
 
     def _commit(self, turn: Turn, now: Moment, step: Step) -> None:
         event_id = self._new_event_id()
@@ -316,11 +316,11 @@ class Conversation:
         else:
             self.ask(turn, now, step)
 
-    def _begin_typed(self, turn: Turn, now: Moment, step: Step) -> None:
-        turn.is_ended = True
-        turn.ended_at = now.wall
-        turn.speech_end_s = now.at
+    def begin_typed(self, turn: Turn, now: Moment, step: Step) -> None:
+        """Somebody asks or has something said in writing."""
         self.turns.begin(turn)
+        if turn.kind is Kind.TYPED:
+            self.memory.heard(turn.turn_id, "user", turn.text)
         if self.is_ready:
             self._send_typed(turn, now, step)
 
@@ -329,12 +329,12 @@ class Conversation:
         if turn.kind is Kind.TYPED:
             event_id, item_id = self._new_event_id(), f"item_{turn.turn_id}"[:32]
             self._await(event_id, turn)
-            self.memory.heard(turn.turn_id, "user", turn.text)
             self.memory.item(turn.turn_id, item_id)
             step.sends.append(ev.CreateText(event_id, item_id, "user", turn.text))
         self.ask(turn, now, step)
 
-    def _answer(self, call_id: str, output: str, now: Moment, step: Step) -> None:
+    def answer(self, call_id: str, output: str, now: Moment, step: Step) -> None:
+        """Home automation's answer to a call."""
         turn = self.turns.of_call(call_id)
         if turn is None:
             return  # its turn is gone; the router told home automation when it was lost
@@ -374,10 +374,14 @@ class Conversation:
         if self.is_ready:
             step.sends += too_old
 
-    def _cancel_active(self, step: Step) -> None:
-        """One that the server has not named yet is cancelled when it begins."""
-        if self.sequencer.active_response:
-            self.cancel(self.sequencer.active_response, step)
+    def _give_back(self, response_id: str, step: Step) -> None:
+        """This response was taken for one that we asked for: it is another turn's, or nobody's."""
+        self.turns.drop_response(response_id)
+        owner = self.turns.get(self.sequencer.active_turn) if self.sequencer.active_response == response_id else None
+        if owner is None:
+            self.cancel(response_id, step)
+        else:
+            self.turns.add_response(response_id, owner)
 
     def _await(self, event_id: str, turn: Turn) -> None:
         self._awaited[event_id] = turn.turn_id
@@ -385,15 +389,11 @@ class Conversation:
             self._awaited.pop(next(iter(self._awaited)))
 
     def _lose_if_stale(self, turn: Turn, now: Moment, step: Step) -> bool:
-        since = turn.speech_end_s if turn.is_ended else turn.touched_at
-        if now.at - since <= STALE_S:
-            return False
-        self.lose(turn, LostReason.STALE, f"not sent within {STALE_S:.0f} s", step)
-        return True
+        is_stale = now.at - (turn.speech_end_s if turn.is_ended else turn.touched_at) > STALE_S
+        if is_stale:
+            self.lose(turn, LostReason.STALE, f"not sent within {STALE_S:.0f} s", step)
+        return is_stale
 
     def _bound_held(self, now: Moment, step: Step) -> None:
-        if self.is_ready:
-            return
-        turns = [turn for turn in self.turns if turn.audio]
-        while len(turns) > 0 and sum(len(turn.audio) for turn in turns) > self._size(HELD_MS):
-            self.lose(turns.pop(0), LostReason.STALE, "more sound than can be held", step)
+        for turn in () if self.is_ready else self.turns.beyond(self._size(HELD_MS)):
+            self.lose(turn, LostReason.STALE, "more sound than can be held", step)

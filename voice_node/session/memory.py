@@ -6,7 +6,8 @@ Rules
 2. An older turn's items are deleted at the service: the whole conversation is billed again with every response.
 3. A new connection begins empty; the words are put into it as text before anything else is said.
 4. After `idle_reset_s` without a turn everything is forgotten, here and there.
-5. A turn that was lost has no words worth keeping, but its items are deleted in their turn.
+5. A turn that was lost has no words worth keeping, but its items are deleted in their turn. Announcements were never
+   part of the conversation. A reply that was cut off is not repeated as if it had been heard.
 6. Nobody waits for any of this: an event of it that the service refuses is known by its id, and ignored.
 """
 
@@ -24,11 +25,21 @@ LONGEST_WORDS = 2000
 """Characters of one side of a turn that are kept: what is put back costs tokens as well."""
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What one side said in a turn."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    item_id: str
+
+
 @dataclass(slots=True)
 class Remembered:
     """One turn as the model knows it."""
 
-    words: list[tuple[Literal["user", "assistant"], str]] = field(default_factory=list)
+    words: list[Words] = field(default_factory=list)
+    """The user's first: their transcript may come after the reply."""
     items: list[str] = field(default_factory=list)
 
 
@@ -43,19 +54,20 @@ class Memory:
         self._kept: deque[Remembered] = deque()
         self._last_at = 0.0
 
-    @property
-    def is_empty(self) -> bool:
-        """Nothing is remembered."""
-        return not self._kept
-
     def is_stale(self, now: float) -> bool:
         """Nobody has gone on with the conversation for so long that it is over."""
         return bool(self._kept) and now - self._last_at >= self._idle_reset_s
 
-    def heard(self, turn_id: str, role: Literal["user", "assistant"], text: str) -> None:
+    def heard(self, turn_id: str, role: Literal["user", "assistant"], text: str, item_id: str = "") -> None:
         """Words of a turn under way."""
         if text:
-            self._turn(turn_id).words.append((role, text[:LONGEST_WORDS]))
+            words = self._turn(turn_id).words
+            words.insert(0 if role == "user" else len(words), Words(role, text[:LONGEST_WORDS], item_id))
+
+    def cut(self, item_id: str) -> None:
+        """Not all of this item was heard."""
+        for turn in (*self._kept, *self._open.values()):
+            turn.words = [words for words in turn.words if words.item_id != item_id]
 
     def item(self, turn_id: str, item_id: str) -> None:
         """An item that the service keeps for a turn under way."""
@@ -68,8 +80,9 @@ class Memory:
         turn = self._open.pop(turn_id, Remembered())
         if is_lost:
             turn.words.clear()
-        self._kept.append(turn)
-        self._last_at = now
+        if turn.words or turn.items:
+            self._kept.append(turn)
+            self._last_at = now
         too_old: list[str] = []
         while len(self._kept) > self._keep_turns:
             too_old += self._kept.popleft().items
@@ -82,10 +95,10 @@ class Memory:
         events = []
         for turn in self._kept:
             turn.items.clear()
-            for role, text in turn.words:
+            for words in turn.words:
                 event_id = self.new_id()
                 turn.items.append(f"item_{event_id}")
-                events.append(CreateText(event_id, turn.items[-1], role, text))
+                events.append(CreateText(event_id, turn.items[-1], words.role, words.text))
         return events
 
     def new_id(self) -> str:

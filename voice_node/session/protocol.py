@@ -32,6 +32,7 @@ from voice_node.session.providers import capabilities
 from voice_node.session.replies import Replies
 from voice_node.session.setup import session_beta, session_ga
 from voice_node.session.step import Step
+from voice_node.session.turns import Kind, Turn
 from voice_node.settings.session import SessionSettings
 from voice_node.settings.session_limits import Dialect, dialect_of
 from voice_node.settings.tools import Tool
@@ -60,6 +61,8 @@ SPENT = "the day's budget is spent"
 RENEWED = "the session is renewed before it expires"
 PEACEFUL = frozenset({IDLE, RESET, SPENT, RENEWED})
 """Reasons of closes that are no trouble."""
+_FLAT = frozenset({"modalities", "input_audio_format", "output_audio_format", "input_audio_transcription"})
+"""Fields of the beta session that GA does not have."""
 _KEY = re.compile(r"\b(?:sk|ek|key|xai)[-_][^\s,;\"']*[^\s,;.\"']|[\w*-]{24,}", re.IGNORECASE)
 
 
@@ -91,7 +94,6 @@ class Protocol:
         self._since = 0.0
         """When the state of the link, or anything on it, last changed."""
         self._opening_at = 0.0
-        self._ready_at = 0.0
         self._renew_at = math.inf
         """When the session should be renewed, on the steady clock."""
         self._wanted: Mapping[str, Any] = {}
@@ -151,8 +153,12 @@ class Protocol:
         match value:
             case SpeechStarted() | SpeechAudio() | SpeechEnded():
                 self._conversation.speech(value, now, step)
-            case AnswerCall() | AskText() | SayText():
-                self._conversation.act(value, now, step)
+            case AnswerCall(call_id, output):
+                self._conversation.answer(call_id, output, now, step)
+            case AskText(turn_id, text, instructions):
+                self._conversation.begin_typed(Turn.typed(Kind.TYPED, turn_id, now, text, instructions), now, step)
+            case SayText(turn_id, text, _):
+                self._conversation.begin_typed(Turn.typed(Kind.ANNOUNCED, turn_id, now, text), now, step)
             case StopReply(item_id, played_ms):
                 self._conversation.stop(now, step)
                 if item_id is not None and self.is_ready:
@@ -212,7 +218,8 @@ class Protocol:
         if self._link is not LinkState.OPENED:
             return  # told twice; ours is under way already
         self._session_id = event.session_id
-        self._dialect = _dialect_shown(event.session) if self._settings.dialect == "auto" else self._dialect
+        if self._settings.dialect == "auto" and self._settings.provider == "custom":  # of the others it is known
+            self._dialect = _dialect_shown(event.session)
         self._renew_at = now.at + _life_s(event.expires_at, now)
         self._setup_event_id = self._new_event_id()
         if self._dialect == "beta":
@@ -236,12 +243,10 @@ class Protocol:
         self._conversation.ready(now, step)
 
     def _error(self, error: ev.ServerError, now: Moment, step: Step) -> None:
-        message = redact(error.message)
-        if error.event_id is not None and error.event_id.startswith(HOUSEKEEPING):
-            return
+        message, event_id = redact(error.message), error.event_id or ""
         if error.code in FATAL_CODES:
             step.refused = f"the service refuses: {error.code}: {message}"
-        elif error.event_id == self._setup_event_id and self._link is LinkState.CONFIGURING:
+        elif event_id == self._setup_event_id and self._link is LinkState.CONFIGURING:
             if error.code in TRANSIENT_CODES:
                 step.close = f"the service could not configure the session: {error.code}"
             else:
@@ -249,7 +254,11 @@ class Protocol:
         elif error.code == "session_expired":  # each lasts an hour: no trouble of which anybody should know
             step.close = "the session expired"
             return
-        elif self._conversation.refused(error.event_id or "", error.code, now, step) or error.code in BENIGN_CODES:
+        elif (
+            event_id.startswith(HOUSEKEEPING)
+            or self._conversation.refused(event_id, error.code, now, step)
+            or error.code in BENIGN_CODES
+        ):
             return
         step.outcomes.append(ServiceTrouble(error.code, message))
 
@@ -287,6 +296,8 @@ def differences(wanted: Mapping[str, Any], given: Mapping[str, Any], place: str 
             found += [path] if value != given[key] else []
         elif isinstance(value, int | float) and isinstance(given[key], int | float):
             found += [path] if not math.isclose(value, given[key]) else []
+        elif isinstance(value, int | float) and given[key] == "inf":
+            found.append(path)
     return found
 
 
@@ -294,8 +305,7 @@ def _dialect_shown(session: Mapping[str, Any]) -> Dialect:
     """Which dialect the first event is written in."""
     if session.get("type") in ("realtime", "transcription") or isinstance(session.get("audio"), dict):
         return "ga"
-    is_flat = any(name in session for name in ("modalities", "input_audio_format", "output_audio_format"))
-    return "beta" if is_flat else "ga"
+    return "beta" if not _FLAT.isdisjoint(session) else "ga"
 
 
 def _life_s(expires_at: float | None, now: Moment) -> float:

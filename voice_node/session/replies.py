@@ -23,7 +23,7 @@ from voice_node.session.formats import OutputDecoder
 from voice_node.session.pricing import is_free, usd
 from voice_node.session.setup import SESSION_RATE_HZ
 from voice_node.session.step import Step
-from voice_node.session.turns import Turn
+from voice_node.session.turns import Kind, Turn
 from voice_node.settings.session import SessionSettings
 
 _TROUBLES = {
@@ -70,20 +70,31 @@ class Replies:
         self._began.clear()
         self._told.clear()
         self._received_ms.clear()
+        self._decoder.reset()
 
     def cut(self, item_id: str, played_ms: int, step: Step) -> None:
         """The speaker was silenced in this item: let the model know how much of it was heard.
 
-        More than what came is refused by the service, and then the model believes that it said all of it.
+        More than what came is refused by the service, and then the model believes that it said all of it. Items that
+        came after this one waited behind it: nobody heard them.
         """
-        received_ms = int(self._received_ms.pop(item_id, 0))
-        if not self._can_truncate or not received_ms or played_ms >= received_ms:
+        self._decoder.reset()
+        items = list(self._received_ms)
+        if item_id not in items:
             return
-        event_id = self._conversation.memory.new_id()
-        if played_ms > 0:
-            step.sends.append(ev.TruncateItem(event_id, item_id, played_ms))
-        else:
-            step.sends.append(ev.DeleteItem(event_id, item_id))
+        for later in items[items.index(item_id) :]:
+            self._cut(later, played_ms if later == item_id else 0, step)
+
+    def _cut(self, item_id: str, played_ms: int, step: Step) -> None:
+        memory = self._conversation.memory
+        received_ms = int(self._received_ms.pop(item_id))
+        if not received_ms or played_ms >= received_ms:
+            return
+        memory.cut(item_id)
+        if self._can_truncate and played_ms > 0:
+            step.sends.append(ev.TruncateItem(memory.new_id(), item_id, played_ms))
+        elif self._can_truncate:
+            step.sends.append(ev.DeleteItem(memory.new_id(), item_id))
 
     def receive(self, event: TurnEvent, now: Moment, step: Step) -> None:
         """Take one event of the server."""
@@ -225,7 +236,8 @@ class Replies:
             return
         self._told.append((response_id, item_id))
         turn.is_acted_on = True
-        self._conversation.memory.heard(turn.turn_id, "assistant", text)
+        if turn.kind is not Kind.ANNOUNCED:  # those are said outside of the conversation
+            self._conversation.memory.heard(turn.turn_id, "assistant", text, item_id)
         began = self._began.get(item_id, now.wall)
         step.outcomes.append(Transcript(turn.turn_id, item_id, "assistant", text, True, began, now.wall))
 
@@ -246,7 +258,7 @@ class Replies:
     def _turn_answered(self, turn: Turn, event: ev.ResponseDone, now: Moment, step: Step) -> None:
         turn.status, turn.detail = event.status, event.detail
         turn.touched_at = now.at
-        for item_id in event.item_ids:
+        for item_id in () if turn.kind is Kind.ANNOUNCED else event.item_ids:
             self._conversation.memory.item(turn.turn_id, item_id)
         for message in event.messages:
             self._words(turn, event.response_id, message.item_id, message.text, now, step)

@@ -15,6 +15,7 @@ Rules
    the server's own. A refusal that names no request is believed when a response of the server's own ends first.
 7. A response is over once: what is said of it later changes nothing.
 8. Where the service answers its own turn detection's turns unasked, such a response is expected instead of requested.
+   No refusal concerns it. A response that made the service refuse a request of ours is the expected one.
 """
 
 from collections import deque
@@ -39,6 +40,7 @@ class Sequencer:
         self._job: Job | None = None
         """What was asked for last, until its response is over."""
         self._event_id = ""
+        """Of its request; "" where it is expected."""
         self._response_id: str | None = None
         """Of the job's response, once the server named it."""
         self._is_doubtful = False
@@ -123,18 +125,22 @@ class Sequencer:
 
         None where that was no request to repeat; else the response that was taken for ours, or "".
         """
-        self._is_doubtful = not event_id
-        if self._job is None or event_id != self._event_id:
+        self._is_doubtful = not event_id and self._event_id != ""
+        if self._job is None or not event_id or event_id != self._event_id:
             return None
         taken = self._response_id or ""
         self._waiting.appendleft(self._job)
-        self._others.add(taken)
         self._job = self._response_id = None
+        if self._expected:
+            self._take_expected()
+            self._response_id = taken or None
+        else:
+            self._others.add(taken)
         return taken
 
     def refused(self, event_id: str) -> Job | None:
         """The server refused this request for good: the job that it was."""
-        if event_id != self._event_id:
+        if not event_id or event_id != self._event_id:
             return None
         job = self._job
         if self._response_id is None:  # else its response runs all the same, until it is cancelled

@@ -70,6 +70,8 @@ class Turn:
     item_id: str | None = None
     partial: str = ""
     is_transcript_due: bool = False
+    is_rest: bool = False
+    """What came of its segment after the service had ended a turn in the middle of it; perhaps only silence."""
     open_calls: set[str] = field(default_factory=set)
     calls_to_answer: int = 0
     """Calls of the last response whose outputs were posted or are open: after the last one the model is asked again."""
@@ -80,6 +82,13 @@ class Turn:
     status: ResponseStatus | None = None
     detail: str = ""
     timings_ms: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def typed(cls, kind: Kind, turn_id: str, now: Moment, text: str, instructions: str | None = None) -> "Turn":
+        """One that is whole from the beginning."""
+        turn = cls(turn_id, kind, now.wall, now.at, text, instructions)
+        turn.end_segment(now)
+        return turn
 
     def end_segment(self, now: Moment) -> None:
         """Nothing more is said in it."""
@@ -107,6 +116,14 @@ class Turns:
 
     def __len__(self) -> int:
         return len(self._turns)
+
+    def beyond(self, size: int) -> Iterator[Turn]:
+        """The oldest turns, as many as have to go so that the others hold no more than so many bytes of sound."""
+        held = sum(len(turn.audio) for turn in self)
+        for turn in self:
+            if held > size and turn.audio:
+                held -= len(turn.audio)
+                yield turn
 
     def begin(self, turn: Turn) -> None:
         """A turn begins."""

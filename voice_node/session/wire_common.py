@@ -1,4 +1,4 @@
-"""What the two dialects have in common: how a message is taken apart, and the events that both know.
+"""What the two dialects have in common: the events that are sent, and all that is heard.
 
 Source: OpenAI's Realtime reference and SDK 3.51.0. Unknown types are `Ignored`, what cannot be read is `Malformed`:
 a server's mistake is a value, never an exception.
@@ -72,8 +72,8 @@ def encode_event(event: ev.ClientEvent, assistant_text: str) -> str:
             assert_never(event)
 
 
-def decode_event(message: str | bytes, readers: Mapping[str, Reader]) -> ev.ServerEvent:
-    """The event in one WebSocket message, by the readers of a dialect; `Malformed` where there is none."""
+def decode(message: str | bytes) -> ev.ServerEvent:
+    """The event in one WebSocket message of either dialect; `Malformed` where there is none."""
     try:
         source = json.loads(message)
     except RecursionError:
@@ -83,7 +83,7 @@ def decode_event(message: str | bytes, readers: Mapping[str, Reader]) -> ev.Serv
     if not isinstance(source, dict) or not isinstance(source.get("type"), str):
         return ev.Malformed("no object with a type")
     event_type: str = source["type"]
-    reader = readers.get(event_type)
+    reader = _READERS.get(event_type)
     if reader is None:
         return ev.Ignored(event_type[:64])
     try:
@@ -124,7 +124,7 @@ def _confidence(logprobs: list[Mapping[str, Any]]) -> float | None:
     return round(math.exp(min(0.0, sum(values) / len(values))), 3)
 
 
-def audio_delta(source: Mapping[str, Any]) -> ev.ServerEvent:
+def _audio_delta(source: Mapping[str, Any]) -> ev.ServerEvent:
     """More audio of an item."""
     try:
         pcm = b64decode(read.text(source, "delta"), validate=True)
@@ -133,19 +133,19 @@ def audio_delta(source: Mapping[str, Any]) -> ev.ServerEvent:
     return ev.ReplyAudioDelta(read.text(source, "response_id"), read.text_or(source, "item_id", ""), pcm)
 
 
-def audio_done(source: Mapping[str, Any]) -> ev.ServerEvent:
+def _audio_done(source: Mapping[str, Any]) -> ev.ServerEvent:
     """The end of an item's audio."""
     return ev.ReplyAudioDone(read.text(source, "response_id"), read.text_or(source, "item_id", ""))
 
 
-def text_done(key: str) -> Callable[[Mapping[str, Any]], ev.ServerEvent]:
+def _text_done(key: str) -> Callable[[Mapping[str, Any]], ev.ServerEvent]:
     """All words of an item, which stand at `key`."""
     return lambda source: ev.ReplyTextDone(
         read.text(source, "response_id"), read.text_or(source, "item_id", ""), read.text_or(source, key, "")
     )
 
 
-def text_delta(source: Mapping[str, Any]) -> ev.ServerEvent:
+def _text_delta(source: Mapping[str, Any]) -> ev.ServerEvent:
     """More words of an item."""
     return ev.ReplyTextDelta(
         read.text(source, "response_id"), read.text_or(source, "item_id", ""), read.text_or(source, "delta", "")
@@ -231,7 +231,7 @@ def _error(source: Mapping[str, Any]) -> ev.ServerEvent:
     )
 
 
-COMMON: Mapping[str, Reader] = {
+_READERS: Mapping[str, Reader] = {
     "session.created": _session_created,
     "session.updated": lambda source: ev.SessionUpdated(read.mapping(source, "session")),
     # Beta alone, but it may be the first event of a server whose dialect is not known yet.
@@ -253,5 +253,19 @@ COMMON: Mapping[str, Reader] = {
     "error": _error,
     "input_audio_buffer.speech_started": lambda source: ev.ServerSpeechStarted(read.text_or(source, "item_id", "")),
     "input_audio_buffer.speech_stopped": lambda source: ev.ServerSpeechStopped(read.text_or(source, "item_id", "")),
+    # GA's names of what is spoken and written,
+    "response.output_audio.delta": _audio_delta,
+    "response.output_audio.done": _audio_done,
+    "response.output_audio_transcript.delta": _text_delta,
+    "response.output_audio_transcript.done": _text_done("transcript"),
+    "response.output_text.delta": _text_delta,
+    "response.output_text.done": _text_done("text"),
+    # and beta's. xAI speaks GA with some of these, and the published beta schemas have GA's.
+    "response.audio.delta": _audio_delta,
+    "response.audio.done": _audio_done,
+    "response.audio_transcript.delta": _text_delta,
+    "response.audio_transcript.done": _text_done("transcript"),
+    "response.text.delta": _text_delta,
+    "response.text.done": _text_done("text"),
 }
-"""What has the same name in both dialects."""
+"""Of both dialects: no name means two things, and servers mix them."""
