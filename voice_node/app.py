@@ -245,7 +245,7 @@ class Node:
             started=self._started,
             feed_watchdog=lambda: self._manager.notify("WATCHDOG=1"),
             feed_every_s=(self._manager.watchdog_s or 20.0) / 3,
-            is_half_duplex=settings.capture.echo != "off",
+            is_half_duplex=settings.capture.echo != "off" and settings.playback.device != "none",
             waits_for_turns=self._recordings is not None,
         )
         return bridge, Pipeline(stages, pipes, is_muted=is_muted)
