@@ -30,6 +30,7 @@ OUTAGE_S = 8.0
 async def test_a_broker_that_was_killed_gets_what_may_wait_and_nothing_that_may_not(
     tmp_path: Path, broker: Broker
 ) -> None:
+    # The second sentence comes while the first one's reply would sound: a room without a speaker is not deaf then.
     sound = recording(tmp_path / "talk.wav", 0.5, 1, 1.0, 1, 60.0)
     room = write_room(tmp_path, broker.port, capture={"device": f"wav:{sound}"})
     with Program(tmp_path, "run", room) as node:
