@@ -6,16 +6,23 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.benchmarks.lasting import measure_memory, measure_reconnect
 from tests.benchmarks.process import machine, measure_gate, measure_process
 from tests.benchmarks.turns import measure_turns
 
-PARTS = {"gate": measure_gate, "process": measure_process, "turns": measure_turns}
+PARTS = {
+    "gate": measure_gate,
+    "process": measure_process,
+    "turns": measure_turns,
+    "memory": measure_memory,
+    "reconnect": measure_reconnect,
+}
 
 
 def main() -> int:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(prog="script/bench", description="The project's figures on this machine.")
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="gate, process, turns; all of them by default")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="some of them; all by default")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     wishes = parser.parse_args()
     print("  ".join(f"{name} {value}" for name, value in machine().items()))

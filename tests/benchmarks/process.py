@@ -56,10 +56,15 @@ def _start(path: Path, port: int, folder: Path, stay_s: float) -> tuple[float, f
         )
         is_online = is_up = False
         for line in watcher.stdout:
+            if node.poll() is not None:
+                raise RuntimeError(f"the node ended with {node.returncode}")
             is_online = is_online or line.rstrip().endswith("availability online")
             is_up = is_up or "sess_instant" in line
             if is_online and is_up:
                 break
+        if not (is_online and is_up):
+            node.kill()
+            raise RuntimeError("the node did not get ready within 20 s")
         elapsed_s = time.monotonic() - began
         time.sleep(stay_s)  # turns go by: memory is read while it works
         rss_mb = psutil.Process(node.pid).memory_info().rss / 1e6

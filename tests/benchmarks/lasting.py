@@ -1,0 +1,114 @@
+"""A session that lasts: memory over many turns, and the time from a cut connection to the next session."""
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.benchmarks.measure import Figure, percentile
+from tests.benchmarks.room import environment, instant_server, write_room, write_sentences
+from tests.fakes.broker import Broker
+from tests.fakes.proxy import FaultProxy
+from voice_node.app import Node, Orders
+from voice_node.model.turn import LinkChanged, Outcome
+from voice_node.mqtt.message import Incoming, Message
+from voice_node.mqtt.observer import Observer
+from voice_node.pipeline import Pipes
+from voice_node.runtime.systemd import ServiceManager
+from voice_node.settings.load import load_room
+from voice_node.settings.schema import MqttSettings
+from voice_node.settings.secrets import Secrets
+from voice_node.stages import Source
+
+TURNS = 200
+WARM_UP = 40
+"""Turns after which every buffer has had its size."""
+CUTS = 20
+
+
+def measure_memory(folder: Path) -> list[Figure]:
+    """Resident memory of `replay --fast` between the 40th and the 200th turn."""
+    with Broker() as broker, instant_server() as server:
+        recording = write_sentences(folder / "many.wav", TURNS)
+        room = write_room(folder, server.port, broker.port, recording)
+        command = [sys.executable, "-m", "voice_node", "replay", "--fast", str(room), str(recording)]
+        node = subprocess.Popen(command, env=environment(folder), stderr=subprocess.DEVNULL)
+        sizes_mb = asyncio.run(_watch(psutil.Process(node.pid), broker.port))
+        node.wait(60)
+    early, late = sizes_mb[WARM_UP - 1], max(sizes_mb[-20:])
+    return [Figure(f"growth of memory from turn {WARM_UP} to {len(sizes_mb)}", late - early, "MB", 1.0)]
+
+
+async def _watch(process: psutil.Process, port: int) -> list[float]:
+    sizes_mb: list[float] = []
+    done = asyncio.Event()
+
+    def hear(message: Incoming) -> None:
+        if message.topic.endswith("/call"):
+            answer = {"call_id": json.loads(message.payload)["call_id"], "output": "done"}
+            observer.publish(Message("voice_node/bench/tool/set_light/result", json.dumps(answer).encode(), qos=1))
+        elif message.payload == b"offline":
+            done.set()
+        elif b'"turn_finished"' in message.payload:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                sizes_mb.append(process.memory_info().rss / 1e6)
+
+    branch = "voice_node/bench/"
+    topics = [branch + "tool/+/call", branch + "event", branch + "availability"]
+    observer = Observer(MqttSettings(port=port), None, topics, hear)
+    await observer.start()
+    async with asyncio.timeout(300):
+        await done.wait()
+    await observer.stop()
+    return sizes_mb
+
+
+def measure_reconnect(folder: Path) -> list[Figure]:
+    """Resets the session's TCP connection again and again."""
+    with Broker() as broker, instant_server() as server:
+        waits_s = asyncio.run(_cut(folder, server.port, broker.port))
+    return [
+        Figure("reconnect after a cut, p50", percentile(waits_s, 0.5), "s"),
+        Figure("reconnect after a cut, p95", percentile(waits_s, 0.95), "s", 3.0, f"{len(waits_s)} cuts"),
+    ]
+
+
+class _LinkedNode(Node):
+    """Says when its session came up."""
+
+    ups: "asyncio.Queue[float]"
+
+    def _source(self, pipes: Pipes) -> Source:
+        tell = pipes.tell
+
+        def noting(outcome: Outcome) -> None:
+            if isinstance(outcome, LinkChanged) and outcome.is_up:
+                self.ups.put_nowait(time.monotonic())
+            tell(outcome)
+
+        pipes.tell = noting  # type: ignore[method-assign]  # a benchmark looks where no product does
+        return super()._source(pipes)
+
+
+async def _cut(folder: Path, server_port: int, broker_port: int) -> list[float]:
+    waits_s: list[float] = []
+    async with FaultProxy(server_port) as proxy:
+        room = write_room(folder, proxy.port, broker_port, write_sentences(folder / "quiet.wav", 200))
+        node = _LinkedNode(load_room(room), Secrets(), ServiceManager({}))
+        node.ups = asyncio.Queue()
+        orders = Orders()
+        life = asyncio.create_task(node.run(orders))
+        await node.ups.get()
+        for _ in range(CUTS):
+            await asyncio.sleep(0.5)
+            proxy.reset()
+            began = time.monotonic()
+            waits_s.append(await node.ups.get() - began)
+        orders.stop.set()
+        await life
+    return waits_s
