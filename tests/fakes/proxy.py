@@ -12,8 +12,8 @@ class FaultProxy:
     """`async with FaultProxy(target_port) as proxy:` listens on `proxy.port` and passes bytes on.
 
     Faults: `refuse` (new connections are reset at once), `cut_after` (the next bytes towards the target are counted,
-    then the connection is reset), `stall` (nothing moves, nothing closes), `reset` (all open connections, now).
-    `heal` ends them all.
+    then the connection is reset), `stall` (nothing moves, nothing closes; what a sender held back so is lost when it
+    resets its connection), `reset` (all open connections, now). `heal` ends them all.
     """
 
     def __init__(self, target_port: int, target_host: str = "127.0.0.1") -> None:
@@ -100,6 +100,8 @@ class FaultProxy:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 await self._moves.wait()
+                if reader.exception() is not None:  # a network loses what a sender that has reset never sends again
+                    return
                 if is_counted and self._left is not None:
                     data, rest = data[: self._left], data[self._left :]
                     self._left -= len(data)

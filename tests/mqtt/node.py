@@ -1,9 +1,11 @@
 """A bridge under test, and what it tells."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from voice_node.model.command import BrokerChanged, Command
@@ -58,18 +60,21 @@ async def node(
     *,
     is_online: bool = True,
     client_id: str = "voice_node-kitchen-1",
+    directory: Path | None = None,
     **settings: Any,
 ) -> AsyncIterator[tuple[Bridge, Told]]:
-    """A started bridge, online unless told otherwise, and stopped at the end."""
+    """A started bridge, online unless told otherwise, and stopped at the end; its outbox ends with it by default."""
     told = Told()
-    bridge = Bridge(MqttSettings(port=port, **settings), password, TOPICS, client_id, told)
-    await bridge.start()
-    try:
-        if is_online:
-            await told.online()
-        yield bridge, told
-    finally:
-        await bridge.stop()
+    with tempfile.TemporaryDirectory(prefix="outbox-") as passing:
+        place = Path(passing) if directory is None else directory
+        bridge = Bridge(MqttSettings(port=port, **settings), password, TOPICS, client_id, place, told)
+        await bridge.start()
+        try:
+            if is_online:
+                await told.online()
+            yield bridge, told
+        finally:
+            await bridge.stop()
 
 
 def message(report: Report) -> Message:

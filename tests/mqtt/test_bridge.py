@@ -2,7 +2,9 @@ import asyncio
 import json
 import logging
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +12,11 @@ from tests.fakes import broker as fake
 from tests.fakes.broker import Broker
 from tests.fakes.mqtt_spy import MqttSpy, Seen
 from tests.fakes.proxy import FaultProxy
+from tests.fakes.until import until
 from tests.mqtt.node import BRANCH, call, message, node, transcript
 from voice_node.model.command import BadInput, BrokerChanged, SetMute, Stop
 from voice_node.model.report import EventType, GateOpen, Happening, Info, NodeState, State
+from voice_node.mqtt import bridge as module
 from voice_node.mqtt.bridge import Published
 from voice_node.mqtt.message import Message
 
@@ -85,20 +89,23 @@ async def test_a_broker_that_was_killed_is_told_everything_again(broker: Broker)
 
 
 async def test_a_call_that_a_frozen_broker_swallowed_is_not_sent_again(broker: Broker) -> None:
-    async with FaultProxy(broker.port) as proxy, node(proxy.port) as (bridge, told):
+    async with FaultProxy(broker.port) as proxy, node(proxy.port) as (bridge, told), MqttSpy(broker.port) as spy:
         proxy.stall()
         assert await bridge.publish(call("lost"), timeout_s=0.1) is Published.TIMEOUT
+        assert "acknowledge" in (await told.offline()).detail
+        proxy.heal()  # what was held back must not arrive now
+        await told.online()
+        proxy.stall()
         pending = asyncio.create_task(bridge.publish(call("cut")))
         await asyncio.sleep(0)
         proxy.reset()
         assert await pending is Published.TIMEOUT
         await told.offline()
-        async with MqttSpy(broker.port) as spy:
-            proxy.heal()
-            await told.online()
-            assert await bridge.publish(call("next")) is Published.DELIVERED
-            await spy.wait_for_topic(BRANCH + "tool/set_light/call")
-            assert [seen.json["call_id"] for seen in spy.on(BRANCH + "tool/set_light/call")] == ["next"]
+        proxy.heal()
+        await told.online()
+        assert await bridge.publish(call("next")) is Published.DELIVERED
+        await spy.wait_for_topic(BRANCH + "tool/set_light/call")
+        assert [seen.json["call_id"] for seen in spy.on(BRANCH + "tool/set_light/call")] == ["next"]
 
 
 async def test_a_command_sent_while_the_node_was_away_does_not_act_later(broker: Broker) -> None:
@@ -115,9 +122,58 @@ async def test_a_command_sent_while_the_node_was_away_does_not_act_later(broker:
         assert not [command for command in told.all if isinstance(command, SetMute)]
 
 
+async def test_a_call_waits_for_its_acknowledgement_no_longer_than_it_is_good(broker: Broker) -> None:
+    async with FaultProxy(broker.port) as proxy, node(proxy.port) as (bridge, told):
+        proxy.stall()
+        async with asyncio.timeout(4):
+            assert await bridge.publish(replace(call(), expiry_s=1)) is Published.TIMEOUT
+            await told.offline()
+
+
 async def test_nobody_listens(broker: Broker) -> None:
     async with node(broker.port) as (bridge, _):
         assert await bridge.publish(call()) is Published.UNHEARD
+
+
+async def test_what_nobody_heard_is_tried_again_in_order(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PROBE_S", 0.1)
+    async with node(broker.port) as (bridge, _):
+        for number in range(30):
+            bridge.offer(transcript(f"i{number}"))
+        async with MqttSpy(broker.port, wanted=BRANCH + "other"):
+            await asyncio.sleep(0.3)  # several times in vain
+            assert bridge.counts()["kept"] == 30
+        async with MqttSpy(broker.port) as spy:
+            bridge.offer(transcript("i30"))
+            await spy.wait_for(lambda seen: _item(seen) == "i30")
+            assert list(dict.fromkeys(_item(seen) for seen in spy.on(BRANCH + "transcript"))) == [
+                f"i{number}" for number in range(31)
+            ]
+            await until(lambda: bridge.counts()["kept"] == 0)
+
+
+async def test_what_waited_outlives_the_process(broker: Broker, tmp_path: Path) -> None:
+    async with FaultProxy(1) as nowhere, node(nowhere.port, is_online=False, directory=tmp_path) as (bridge, told):
+        await told.offline()
+        for number in range(3):
+            bridge.offer(transcript(f"i{number}"))
+        assert await bridge.publish(call()) is Published.UNREACHABLE
+    async with MqttSpy(broker.port) as spy, node(broker.port, directory=tmp_path) as (bridge, _):
+        bridge.offer(transcript("i3"))
+        await spy.wait_for(lambda seen: _item(seen) == "i3")
+        assert [_item(seen) for seen in spy.on(BRANCH + "transcript")] == ["i0", "i1", "i2", "i3"]
+        assert spy.on(BRANCH + "transcript")[0].json["delayed_ms"] >= 0
+        assert not spy.on(BRANCH + "tool/set_light/call")
+    async with node(broker.port, directory=tmp_path) as (bridge, _):
+        assert bridge.counts()["kept"] == 0
+
+
+async def test_without_a_disk_everything_goes_on(broker: Broker, tmp_path: Path) -> None:
+    (tmp_path / "outbox.db").mkdir()
+    async with MqttSpy(broker.port) as spy, node(broker.port, directory=tmp_path) as (bridge, told):
+        assert (await told.next(BadInput)).place == "outbox"
+        bridge.offer(transcript("i0"))
+        await spy.wait_for(lambda seen: _item(seen) == "i0")
 
 
 async def test_what_the_access_rules_forbid_is_told_once_and_the_rest_goes_on() -> None:
@@ -165,9 +221,12 @@ async def test_a_wrong_password_on_mqtt_3() -> None:
             assert (await told.next(BrokerChanged)).is_refused
 
 
-async def test_a_client_id_in_use_is_named(broker: Broker) -> None:
-    async with node(broker.port) as (_, told), node(broker.port):
-        assert "voice_node-kitchen-1" in (await told.offline()).detail
+@pytest.mark.parametrize("protocol", [5, 3])
+async def test_a_client_id_in_use_is_named(broker: Broker, protocol: int) -> None:
+    async with node(broker.port, protocol=protocol) as (_, told), node(broker.port, protocol=protocol):
+        detail = (await told.offline()).detail
+        assert "voice_node-kitchen-1" in detail
+        assert "another client" in detail
 
 
 async def test_nobody_at_the_port() -> None:
@@ -211,6 +270,22 @@ async def test_a_message_that_the_broker_does_not_take_is_given_up(config: str) 
             bad = await told.next(BadInput)
             assert bad.place == "event"
             await spy.wait_for_topic(BRANCH + "transcript", 20)
+            assert bridge.counts()["parked"] == 1
+
+
+async def test_poison_for_a_broker_that_gives_no_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LONGEST_GAP_S", 0.2)
+    monkeypatch.setattr(module, "_SHORTEST_GAP_S", 0.1)
+    with Broker(config=("max_packet_size 2000",)) as broker:
+        async with MqttSpy(broker.port) as spy, node(broker.port, protocol=3) as (bridge, told):
+            bridge.offer(transcript("i0"))
+            bridge.offer(message(Happening(EventType.TURN_FINISHED, {"text": "x" * 3000}, "t1")))
+            bridge.offer(transcript("i1"))
+            bad = await told.next(BadInput)
+            assert bad.place == "event"
+            await spy.wait_for(lambda seen: _item(seen) == "i1", 20)
+            await until(lambda: bridge.counts()["kept"] == 0)
+            assert bridge.counts()["parked"] == 1
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ async def test_tls_needs_a_trusted_certificate_of_the_right_name(tmp_path: Path)
 
 async def test_a_missing_certificate_file_is_a_configuration_error(tmp_path: Path) -> None:
     for tls in (TlsSettings(ca="missing.pem"), TlsSettings(cert="missing.pem", key="missing.key")):
-        bridge = Bridge(MqttSettings(tls=tls), None, TOPICS, "id", lambda _: None)
+        bridge = Bridge(MqttSettings(tls=tls), None, TOPICS, "id", tmp_path, lambda _: None)
         with pytest.raises(ConfigError, match=r"mqtt\.tls.*missing\.pem"):
             await bridge.start()
         await bridge.stop()

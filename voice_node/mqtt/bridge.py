@@ -10,15 +10,17 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
+from pathlib import Path
 from typing import assert_never
 
 from voice_node.model.command import BadInput, BrokerChanged, Command
-from voice_node.mqtt.connection import Accepted, Acknowledged, Connection, Ended, Event, Subscribed
+from voice_node.mqtt.connection import LOST, Accepted, Acknowledged, Connection, Ended, Event, Subscribed
 from voice_node.mqtt.decode import decode
 from voice_node.mqtt.message import Incoming, Message
-from voice_node.mqtt.outgoing import MOST_IN_FLIGHT, Outgoing
+from voice_node.mqtt.outbox import Outbox
+from voice_node.mqtt.outgoing import MOST_IN_FLIGHT, Kept, Outgoing
 from voice_node.mqtt.tls import tls_context
 from voice_node.mqtt.topics import Topics
 from voice_node.settings.schema import MqttSettings
@@ -31,9 +33,12 @@ _REFUSED_GAP_S = 30.0
 _LASTING_S = 10.0
 """A connection that lived so long was a good one: the next gap is the shortest again."""
 _FAREWELL_S = 1.0
+_PROBE_S = 15.0
+"""So often is what nobody heard tried again."""
 _NO_SUBSCRIBER = 16
 _FIRST_FAILURE = 128
 _NOT_AUTHORISED = 135
+_QUOTA_EXCEEDED = 151
 
 
 class Published(Enum):
@@ -46,7 +51,8 @@ class Published(Enum):
     UNREACHABLE = "unreachable"
     """It was not sent, and never will be."""
     TIMEOUT = "timeout"
-    """It was sent, and no answer came: nobody knows whether it arrived. It is not sent again."""
+    """It was sent, and no answer came: nobody knows whether it arrived. It is not sent again, nor does it arrive later:
+    the connection is dropped with what it holds."""
     DENIED = "denied"
     """The broker's access rules forbid it (MQTT 5, reason code 135)."""
     REFUSED = "refused"
@@ -61,6 +67,7 @@ class Bridge:
         password: of `settings.username`; never shown anywhere.
         topics: the room's topics.
         client_id: no other client may use it.
+        directory: where what may wait is kept over restarts.
         tell: hears every command, on the event loop; it must not wait.
     """
 
@@ -70,6 +77,7 @@ class Bridge:
         password: str | None,
         topics: Topics,
         client_id: str,
+        directory: Path,
         tell: Callable[[Command], None],
     ) -> None:
         self._settings = settings
@@ -78,7 +86,8 @@ class Bridge:
         self._client_id = client_id
         self._tell = tell
         self._tls: ssl.SSLContext | None = None
-        self._outgoing = Outgoing()
+        self._outbox = Outbox(directory, self._restored, self._outbox_trouble)
+        self._outgoing = Outgoing(self._outbox)
         self._outgoing.offer(self._availability(b"online"), 0)  # the first of the latest: it opens every connection
         self._direct: dict[int, asyncio.Future[Published]] = {}
         self._most_direct = MOST_IN_FLIGHT
@@ -88,6 +97,7 @@ class Bridge:
         self._ended = asyncio.Event()
         self._drained = asyncio.Event()
         self._retry: asyncio.TimerHandle | None = None
+        self._probe: asyncio.TimerHandle | None = None
         self._gap_s = _SHORTEST_GAP_S
         self._is_stopping = False
         self._complained: set[str] = set()
@@ -103,13 +113,21 @@ class Bridge:
         """
         if self._settings.tls is not None:
             self._tls = await asyncio.to_thread(tls_context, self._settings.tls)
+        await self._outbox.open()
         self._connect()
 
     async def stop(self) -> None:
         """Send what is ready, say `offline`, and disconnect; a broker that does not answer costs about 3 s."""
         self._is_stopping = True
-        if self._retry is not None:
-            self._retry.cancel()
+        for timer in (self._retry, self._probe):
+            if timer is not None:
+                timer.cancel()
+        try:
+            await self._leave()
+        finally:
+            await self._outbox.close()
+
+    async def _leave(self) -> None:
         connection = self._connection
         if connection is None:
             return
@@ -146,11 +164,13 @@ class Bridge:
             return Published.UNREACHABLE
         settled: asyncio.Future[Published] = asyncio.get_running_loop().create_future()
         self._direct[ticket] = settled
+        connection = self._connection
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(min(timeout_s, message.expiry_s or timeout_s)):
                 result = await settled
         except TimeoutError:
             result = Published.TIMEOUT
+            connection.abandon("the broker did not acknowledge a message in time")
         finally:
             del self._direct[ticket]
         if result is Published.DENIED:
@@ -168,7 +188,10 @@ class Bridge:
         return {
             "reconnects": max(0, self._connects - 1),
             "waiting": self._outgoing.waiting,
+            "kept": self._outgoing.kept,
             "dropped": self._outgoing.dropped,
+            "unheard": self._outgoing.unheard,
+            "parked": self._outgoing.parked,
             "denied": self._denied,
             "unread_dropped": self._unread_dropped,
         }
@@ -232,7 +255,7 @@ class Bridge:
             return
         while (message := self._outgoing.take(self._now_ms())) is not None:
             if self._is_too_large(message):
-                self._outgoing.refused()
+                self._outgoing.refused("larger than the broker takes")
                 self._complain(message, "larger than the broker takes")
                 continue
             ticket = self._connection.publish(message)
@@ -247,15 +270,37 @@ class Bridge:
             if not settled.done():
                 settled.set_result(_meaning(event.code))
             return
-        message = self._outgoing.settle(event.ticket)
-        if message is not None and event.code >= _FIRST_FAILURE:
-            self._denied += 1
+        if event.code in (_NO_SUBSCRIBER, _QUOTA_EXCEEDED):
+            self._outgoing.put_off(event.ticket, self._now_ms())
+            self._probe_later()
+        elif event.code < _FIRST_FAILURE:
+            self._outgoing.settle(event.ticket)
+        else:
             is_forbidden = event.code == _NOT_AUTHORISED
-            self._complain(
-                message,
-                "forbidden by the broker's access rules" if is_forbidden else f"refused by the broker ({event.code})",
-            )
+            why = "forbidden by the broker's access rules" if is_forbidden else f"refused by the broker ({event.code})"
+            if (message := self._outgoing.deny(event.ticket, why)) is not None:
+                self._denied += 1
+                self._complain(message, why)
         self._pump()
+
+    def _probe_later(self) -> None:
+        if self._probe is None and self._outgoing.is_probing:
+            self._probe = asyncio.get_running_loop().call_later(_PROBE_S, self._probe_now)
+
+    def _probe_now(self) -> None:
+        self._probe = None
+        self._outgoing.probe()
+        self._pump()
+        self._probe_later()
+
+    def _restored(self, found: Sequence[Kept]) -> None:
+        if found:
+            _log.info("%d messages of an earlier run wait for the broker", len(found))
+        self._outgoing.restore(found, self._now_ms())
+        self._pump()
+
+    def _outbox_trouble(self, why: str) -> None:
+        self._tell(BadInput("outbox", why))
 
     def _close(self, event: Ended) -> None:
         detail = event.detail
@@ -263,11 +308,11 @@ class Bridge:
             lived_s = asyncio.get_running_loop().time() - self._online_since
             if lived_s >= _LASTING_S:
                 self._gap_s = _SHORTEST_GAP_S
-            else:  # many brokers close the older of two clients with one id without a word
+            elif event.detail == LOST:  # many brokers close the older of two clients with one id without a word
                 detail += f" {lived_s:.1f} s after it came up (does another client use the id {self._client_id}?)"
         self._online_since = None
         self._connection = None
-        poison = self._outgoing.close(is_blamed=event.is_blamed)
+        poison = self._outgoing.close(event.blame)
         for settled in self._direct.values():
             if not settled.done():
                 settled.set_result(Published.TIMEOUT)

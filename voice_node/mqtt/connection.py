@@ -15,9 +15,11 @@ import asyncio
 import logging
 import socket
 import ssl
+import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -28,6 +30,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from voice_node.mqtt.message import Incoming, Message
+from voice_node.mqtt.outgoing import Blame
+from voice_node.mqtt.tls import TidySocket, explain
 from voice_node.settings.schema import MqttSettings
 
 _log = logging.getLogger(__name__)
@@ -39,11 +43,16 @@ _LARGEST_PACKET = 1024 * 1024
 """What is larger never leaves the broker (MQTT 5); between 64 KiB and this it comes, and is answered with an error."""
 _DEFAULT_RECEIVE_MAXIMUM = 20
 """What mosquitto grants without saying so under MQTT 3.1.1."""
+LOST = "the connection was lost"
 _REFUSALS = {132: "the protocol version", 133: "the client id", 134: "user name or password", 135: "this login"}
 _REFUSALS |= {138: "this client (it is banned)", 140: "the authentication method"}
 _BAD_PACKETS = frozenset({129, 130, 144, 147, 149, 150, 151, 153})
 """Malformed, protocol error, topic name, receive maximum, too large, rate, quota, payload format."""
 _KEEPALIVE_TIMEOUT = 141
+_SESSION_TAKEN_OVER = 142
+_RESET = struct.pack("ii", 1, 0)
+_NO_RESET = struct.pack("ii", 0, 0)
+"""SO_LINGER."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +87,7 @@ class Ended:
     detail: str
     is_refused: bool = False
     """The broker refuses this login or certificate."""
-    is_blamed: bool = False
-    """The broker ended it because of a packet that it was sent."""
+    blame: Blame = Blame.NONE
 
 
 Event = Accepted | Subscribed | Acknowledged | Incoming | Ended
@@ -112,8 +120,10 @@ class Connection:
         self._client_id = client_id
         self._tell = tell
         self._unread: deque[Incoming] = deque()
-        self._end = Ended("the connection was lost")
+        self._end = Ended(LOST)
         self._is_abandoned = False
+        self._is_answered = False
+        self._opened: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: Client | None = self._make_client(tls, password, will)
 
@@ -145,11 +155,17 @@ class Connection:
     def close(self) -> None:
         """Say goodbye: no will is published. `Ended` follows, unless the thread is stuck in connecting."""
         if self._client is not None:
+            self._linger(_NO_RESET)  # the goodbye must arrive
             self._client.disconnect()
 
-    def abandon(self) -> None:
-        """Drop the connection without goodbye, within a second: the broker publishes the will."""
+    def abandon(self, detail: str = "given up") -> None:
+        """Drop the connection without goodbye: the broker publishes the will, and what has not left never does."""
+        self._end = Ended(detail)
         self._is_abandoned = True
+        if self._opened is not None:
+            # It wakes the thread. Not SSLSocket's own, which would let the thread write plain text from then on.
+            with suppress(OSError):
+                socket.socket.shutdown(self._opened, socket.SHUT_RD)
 
     @property
     def _is_version_5(self) -> bool:
@@ -199,8 +215,8 @@ class Connection:
             self._connect(client)
             while not self._is_abandoned and client.loop(1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 pass
-        except ssl.SSLCertVerificationError as error:
-            self._end = Ended(f"the broker's certificate is not trusted: {error.verify_message}", is_refused=True)
+        except ssl.SSLError as error:
+            self._end = Ended(*explain(error, self._settings.host))
         except OSError as error:
             self._end = Ended(f"cannot connect: {error.strerror or type(error).__name__}")
         except UnicodeError:  # from the look-up of a name with an empty or overlong label
@@ -232,10 +248,19 @@ class Connection:
         # Without it a tool call's round trip takes 88 ms instead of 0.6 (Nagle against delayed acknowledgements).
         assert isinstance(opened, socket.socket)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._opened = opened
+        # What a stalled network holds back must not leave after the end, not even when this process is killed.
+        self._linger(_RESET)
+
+    def _linger(self, how: bytes) -> None:
+        if self._opened is not None:
+            with suppress(OSError):  # it is closed already
+                self._opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, how)
 
     def _on_connect(
         self, client: Client, userdata: object, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
+        self._is_answered = True
         if code.is_failure:
             what = _REFUSALS.get(code.value)
             detail = f"the broker refuses {what}" if what else f"the broker refuses for now: {code}"
@@ -270,13 +295,24 @@ class Connection:
     ) -> None:
         # paho ends the connection by itself, as a protocol error, on an acknowledgement whose reason it does not know:
         # mosquitto's "packet too large" is one. That is blamed on what was sent, too.
-        is_blamed = code.value in _BAD_PACKETS
-        if flags.is_disconnect_packet_from_server:
-            self._end = Ended(f"the broker ended the connection: {code}", is_blamed=is_blamed)
+        blame = Blame.CERTAIN if code.value in _BAD_PACKETS else Blame.NONE
+        fault = self._opened.fault if isinstance(self._opened, TidySocket) else None
+        if self._is_abandoned or self._end.is_refused:
+            return
+        if fault is not None:
+            self._end = Ended(*explain(fault, self._settings.host))
+        elif code.value == _SESSION_TAKEN_OVER:
+            self._end = Ended(f"another client has logged in with the same client id, {self._client_id}")
+        elif flags.is_disconnect_packet_from_server:
+            self._end = Ended(f"the broker ended the connection: {code}", blame=blame)
         elif code.value == _KEEPALIVE_TIMEOUT:
             self._end = Ended("the broker does not answer any more")
-        elif not self._end.is_refused:
-            self._end = Ended(self._end.detail, is_blamed=is_blamed)
+        elif not self._is_answered:
+            wanted = "TLS" if self._settings.tls is None else "another certificate"
+            self._end = Ended(f"the broker closed the connection without an answer: does this port want {wanted}?")
+        else:
+            is_mute = not self._is_version_5  # MQTT 3.1.1 has no reasons
+            self._end = Ended(self._end.detail, blame=Blame.POSSIBLE if is_mute and blame is Blame.NONE else blame)
 
     # From here on: the event loop again.
 
