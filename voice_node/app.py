@@ -199,6 +199,7 @@ class Node:
             None if password is None else password.get_secret_value(),
             topics,
             client_id(settings),
+            state_directory(settings.room),
             pipes.order,
         )
         player = self._player(pipes)
