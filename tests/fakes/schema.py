@@ -47,6 +47,12 @@ def check_event(direction: Literal["client", "server"], event: dict[str, Any], d
     assert not errors, f"{event['type']}: {[f'{error.json_path}: {error.message[:300]}' for error in errors]}"
 
 
+def published(direction: Literal["client", "server"], dialect: str) -> set[str]:
+    """The types of all published events; empty where the schema is absent."""
+    prefix = f"{dialect}.{direction}."
+    return {name.removeprefix(prefix) for name in (_schema() or {"$defs": {}})["$defs"] if name.startswith(prefix)}
+
+
 def check_body(name: str, body: dict[str, Any]) -> None:
     """As `check_event`, for the body of an HTTP request or answer such as `ga.http.ClientSecretCreateResponse`."""
     if _schema() is None:
