@@ -31,7 +31,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from voice_node.mqtt.message import Incoming, Message
 from voice_node.mqtt.outgoing import Blame
-from voice_node.mqtt.tls import TidySocket, explain
+from voice_node.mqtt.tls import BROKEN_OFF, TidySocket, explain
 from voice_node.settings.schema import MqttSettings
 
 _log = logging.getLogger(__name__)
@@ -218,7 +218,9 @@ class Connection:
         except ssl.SSLError as error:
             self._end = Ended(*explain(error, self._settings.host))
         except OSError as error:
-            self._end = Ended(f"cannot connect: {error.strerror or type(error).__name__}")
+            is_broken_off = isinstance(error, ConnectionResetError) and self._settings.tls is not None
+            why = f"cannot connect: {error.strerror or type(error).__name__}"
+            self._end = Ended(BROKEN_OFF if is_broken_off else why)
         except UnicodeError:  # from the look-up of a name with an empty or overlong label
             self._end = Ended("cannot connect: `mqtt.host` is no host name")
         finally:

@@ -6,6 +6,9 @@ from voice_node.model.errors import ConfigError
 from voice_node.settings.schema import TlsSettings
 
 
+BROKEN_OFF = "cannot connect: the broker breaks the TLS handshake off; does it speak TLS at this port?"
+
+
 def tls_context(settings: TlsSettings) -> ssl.SSLContext:
     """Verifies the broker's certificate and host name; there is no way to turn that off.
 
@@ -38,7 +41,7 @@ def explain(error: ssl.SSLError, host: str) -> tuple[str, bool]:
     if error.reason in _NO_TLS:
         return "cannot connect: the broker does not speak TLS at this port", True
     if isinstance(error, ssl.SSLEOFError):
-        return "cannot connect: the other end closed the connection in the middle of the TLS handshake", False
+        return BROKEN_OFF, False
     return f"cannot connect: TLS failed ({error.reason or 'no reason given'})", False
 
 
