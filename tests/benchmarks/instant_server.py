@@ -8,6 +8,7 @@ call had been written. Ends with its standard input.
 import asyncio
 import itertools
 import json
+import logging
 import sys
 import time
 from typing import Any
@@ -81,4 +82,5 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
+    logging.disable()  # cut connections are what some benchmarks are about
     asyncio.run(_main())

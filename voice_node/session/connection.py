@@ -42,6 +42,8 @@ OPEN_S = 10.0
 SEND_S = 10.0
 CLOSE_S = 1.0
 HEALTHY_S = 2.0
+MOST_FAILURES_AFTER_READY = 3
+"""So that the pause is 2 s at most."""
 TICK_S = 0.25
 PACE = 0.9
 """A little faster than real time: what was held must be caught up with."""
@@ -130,6 +132,8 @@ class Connection:
                 raise SessionRefused(verdict.detail)
             is_peaceful = verdict.detail in PEACEFUL
             failures = 0 if is_peaceful or is_healthy else failures + 1
+            if self._ready_at is not None:  # it worked: a cut is no reason to stay away for long
+                failures = min(failures, MOST_FAILURES_AFTER_READY)
             if not is_peaceful:
                 log.warning("session: %s", verdict.detail)
             await asyncio.sleep(max(verdict.at_least_s, delay_s(failures, random.random())))
