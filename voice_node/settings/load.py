@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from voice_node.settings.defaults import with_dependent_defaults
 from voice_node.settings.document import Document, read_document
 from voice_node.settings.not_yet import find_not_yet
 from voice_node.settings.problem import Problem, is_touched, key_name
+from voice_node.settings.retired import find_retired
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import find_written_secrets
 from voice_node.settings.validate import Check, validate
@@ -26,7 +28,7 @@ class LoadedRoom:
     """Names of files in it are absolute."""
     path: Path
     warnings: tuple[str, ...] = ()
-    """`FILE:LINE: KEY: TEXT`: what the file asks for and this version does not do."""
+    """`FILE:LINE: KEY: TEXT`: what the file asks for and does nothing, and what will end."""
 
 
 def load_room(path: Path, extra_checks: Iterable[Check] = ()) -> LoadedRoom:
@@ -56,6 +58,7 @@ def load_room(path: Path, extra_checks: Iterable[Check] = ()) -> LoadedRoom:
     if problems or settings is None:
         raise ConfigError(_report(path, document, problems))
     warnings += find_idle(settings)
+    warnings += find_retired(settings, datetime.now(UTC).date())
     settings = with_dependent_defaults(_with_absolute_files(settings, folder))
     return LoadedRoom(settings, path, tuple(_lines(path, document, warnings)))
 
