@@ -70,6 +70,9 @@ class Pipes:
         self.inbox: Pipe[Outcome | Command] = Pipe(2000)
         self.player: Player | None = None
         self.broker_came = asyncio.Event()
+        self._heard_turn = ""
+        """Whose reply audio came last."""
+        self._hushed_turn = ""
 
     def tell(self, outcome: Outcome) -> None:
         """An outcome for the router."""
@@ -87,15 +90,20 @@ class Pipes:
 
     def play(self, piece: ReplyAudio | ReplyAudioEnded) -> None:
         """Reply audio for the speaker."""
-        if self.player is None:
+        if self.player is None or piece.turn_id == self._hushed_turn:
             return
         match piece:
-            case ReplyAudio(_, item_id, _, pcm):
+            case ReplyAudio(turn_id, item_id, _, pcm):
+                self._heard_turn = turn_id
                 self.player.play(item_id, pcm)
             case ReplyAudioEnded(_, item_id):
                 self.player.end(item_id)
             case _:
                 assert_never(piece)
+
+    def hush(self) -> None:
+        """Nothing more of what sounds now: pieces of it are still on their way when the speaker is stopped."""
+        self._hushed_turn = self._heard_turn
 
 
 class Pipeline:
@@ -319,6 +327,7 @@ class Pipeline:
     def _silence(self) -> None:
         """Stop the reply at once, and tell the session how much of it was heard."""
         played = self._stages.player.stop()
+        self._pipes.hush()
         heard = ctl.StopReply() if played is None else ctl.StopReply(played.item_id, played.played_ms)
         self._pipes.inputs.offer(heard)
 
