@@ -37,7 +37,7 @@ async def test_a_broker_that_was_killed_gets_what_may_wait_and_nothing_that_may_
         async with home(broker.port) as spy:
             before = await event(spy, "turn_finished")
             assert len(calls(spy)) == 1
-            await met(spy, lambda _: [one.payload for one in spy.on(BASE + "speech")] == [b"ON", b"OFF", b"ON"])
+            await met(spy, lambda _: [one.payload for one in spy.on(BASE + "speech")].count(b"ON") == 2)
             broker.kill()
         await asyncio.sleep(OUTAGE_S)
         broker.restart()

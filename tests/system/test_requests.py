@@ -250,7 +250,7 @@ async def test_retained_commands_do_not_act(tmp_path: Path, broker: Broker, prot
 async def test_an_answer_that_comes_twice_late_or_for_another_tool_is_told_and_not_used(
     tmp_path: Path, broker: Broker
 ) -> None:
-    tool = LIGHT | {"timeout_s": 1.0}
+    tool = LIGHT | {"timeout_s": 3.0}
     async with MqttSpy(broker.port) as spy:
         with Program(tmp_path, "run", write_room(tmp_path, broker.port, tools=[tool])) as node:
             await online(spy)
