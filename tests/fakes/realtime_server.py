@@ -12,7 +12,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self, assert_never
+from typing import Any, Literal, Self, assert_never
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
@@ -79,7 +79,14 @@ class Refuse:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Step = Expect | Emit | Close | Drop | Freeze | Pause | Stay | Refuse
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Wait until the audio that was appended so far is so; the client may send nothing but audio meanwhile."""
+
+    heard: Callable[[bytes], bool]
+
+
+Step = Until | Expect | Emit | Close | Drop | Freeze | Pause | Stay | Refuse
 Script = Sequence[Step]
 
 
@@ -88,11 +95,11 @@ def emit(*events: Json | str | bytes) -> Emit:
     return Emit(events)
 
 
-def greet(session: Json | None = None) -> tuple[Step, ...]:
-    """The handshake of a well-behaved server."""
-    created = {"type": "session.created", "session": {"id": "sess_1", "type": "realtime"}}
+def greet(session: Json | None = None, **created: Any) -> tuple[Step, ...]:
+    """The handshake of a well-behaved server; `session` is in force after it, `created` is more of what is before."""
+    first = {"type": "session.created", "session": {"id": "sess_1", "type": "realtime"} | created}
     return (
-        emit(created),
+        emit(first),
         Expect("session.update"),
         emit({"type": "session.updated", "session": session or {"type": "realtime"}}),
     )
@@ -101,8 +108,9 @@ def greet(session: Json | None = None) -> tuple[Step, ...]:
 class RealtimeServer:
     """Listens on `server.url`; one script a connection."""
 
-    def __init__(self, *scripts: Script, is_endless: bool = False) -> None:
-        """`is_endless`: the last script serves all further connections too."""
+    def __init__(self, *scripts: Script, is_endless: bool = False, dialect: Literal["ga", "beta"] = "ga") -> None:
+        """`is_endless`: the last script serves all further connections too. Client events are held to the `dialect`."""
+        self._dialect: Literal["ga", "beta"] = dialect
         self.url = ""
         self.audio = bytearray()
         """What was appended, on all connections."""
@@ -204,6 +212,10 @@ class RealtimeServer:
                 connection.transport.abort()
             case Pause(until):
                 await until.wait()
+            case Until(heard):
+                while not heard(bytes(self.audio)):
+                    odd = self._take(await connection.recv())
+                    assert odd is None, f"{odd} came"
             case Stay():
                 async for event in inbox:
                     raise AssertionError(f"nothing was expected, {event['type']} came")
@@ -215,13 +227,19 @@ class RealtimeServer:
     async def _inbox(self, connection: ServerConnection) -> AsyncIterator[Json]:
         with contextlib.suppress(ConnectionClosed):
             async for message in connection:
-                event = json.loads(message)
-                try:
-                    check_event("client", event)
-                except AssertionError as error:
-                    self._errors.append(error)
-                if event["type"] == "input_audio_buffer.append":
-                    self.audio += base64.b64decode(event["audio"], validate=True)
-                else:
-                    self.events.append(event)
+                event = self._take(message)
+                if event is not None:
                     yield event
+
+    def _take(self, message: str | bytes) -> Json | None:
+        """The event in a message, None where it is more audio."""
+        event: Json = json.loads(message)
+        try:
+            check_event("client", event, self._dialect)
+        except AssertionError as error:
+            self._errors.append(error)
+        if event["type"] == "input_audio_buffer.append":
+            self.audio += base64.b64decode(event["audio"], validate=True)
+            return None
+        self.events.append(event)
+        return event
