@@ -12,12 +12,10 @@ import pytest
 from pydantic import SecretStr
 
 from tests.fakes.tone import noise, write_wav
-from voice_node import app
 from voice_node.app import (
     Delivery,
     Node,
     Orders,
-    Recording,
     Recordings,
     client_id,
     steady_moment,
@@ -25,6 +23,8 @@ from voice_node.app import (
     usable_room,
     words_of,
 )
+from voice_node.capture import recording as recording_module
+from voice_node.capture.recording import Recording
 from voice_node.model.errors import CaptureLost, ConfigError
 from voice_node.mqtt.bridge import Bridge, Published
 from voice_node.mqtt.message import Message
@@ -107,7 +107,6 @@ def test_a_room_is_usable_with_its_secrets_only(tmp_path: Path) -> None:
     ("fate", "trouble"),
     [
         (Published.DELIVERED, None),
-        (Published.TIMEOUT, None),
         (Published.UNHEARD, "nobody has subscribed"),
         (Published.UNREACHABLE, "away"),
         (Published.DENIED, "access rules"),
@@ -115,47 +114,18 @@ def test_a_room_is_usable_with_its_secrets_only(tmp_path: Path) -> None:
     ],
 )
 async def test_what_could_not_be_delivered_is_said_in_words(
-    fate: Published, trouble: str | None, monkeypatch: pytest.MonkeyPatch
+    fate: Published, trouble: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     async def publish(_bridge: Bridge, _message: Message, _timeout_s: float = 5.0) -> Published:
         return fate
 
     monkeypatch.setattr(Bridge, "publish", publish)
-    bridge = Bridge(MqttSettings(), None, Topics("voice_node", "kitchen"), "id", lambda _: None)
+    bridge = Bridge(MqttSettings(), None, Topics("voice_node", "kitchen"), "id", tmp_path, lambda _: None)
     said = await Delivery(bridge).deliver(CALL)
     assert said is None if trouble is None else trouble in (said or "")
-
-
-async def started(path: Path, broker_came: asyncio.Event) -> Recording:
-    source = Recording(broker_came, (path,), frame_ms=20, is_realtime=False, silence_after_ms=0)
-    await source.start()
-    return source
-
-
-async def test_a_recording_waits_for_the_broker(recording: Path) -> None:
-    broker_came = asyncio.Event()
-    source = await started(recording, broker_came)
-    first = asyncio.ensure_future(anext(source))
-    await asyncio.sleep(0.05)
-    assert not first.done()
-    broker_came.set()
-    assert (await first).index == 0
-    assert len([frame async for frame in source]) == 9
-
-
-async def test_a_recording_does_not_wait_for_ever(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "BROKER_PATIENCE_S", 0.05)
-    source = await started(recording, asyncio.Event())
-    assert (await anext(source)).index == 0
-
-
-async def test_a_recording_that_is_closed_waits_no_longer(recording: Path) -> None:
-    source = await started(recording, asyncio.Event())
-    first = asyncio.create_task(anext(source))
-    await asyncio.sleep(0)
-    await source.close()
-    with pytest.raises(StopAsyncIteration):
-        await asyncio.wait_for(first, 5)
+    fate = Published.TIMEOUT
+    with pytest.raises(TimeoutError):  # nobody knows
+        await Delivery(bridge).deliver(CALL)
 
 
 async def test_signals_become_orders() -> None:
@@ -186,7 +156,7 @@ def node(path: Path, recordings: Recordings | None = None) -> Node:
 async def test_a_node_ends_with_its_recordings(
     room_file: Path, recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "BROKER_PATIENCE_S", 0.1)
+    monkeypatch.setattr(recording_module, "BROKER_PATIENCE_S", 0.1)
     assert await node(room_file, Recordings((recording,), is_fast=True)).run(Orders()) is End.DONE
 
 
@@ -209,7 +179,7 @@ async def test_a_good_file_ends_the_node_for_the_next_one(room_file: Path, recor
 async def test_a_bad_file_changes_nothing(
     room_file: Path, recording: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(app, "BROKER_PATIENCE_S", 0.1)
+    monkeypatch.setattr(recording_module, "BROKER_PATIENCE_S", 0.1)
     orders = Orders()
     orders.reload.set()
     old = node(room_file, Recordings((recording,), is_fast=True, silence_after_ms=60_000))

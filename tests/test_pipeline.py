@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -38,6 +38,7 @@ from voice_node.mqtt.topics import Topics
 from voice_node.pipeline import End, Pipeline, Pipes
 from voice_node.router.costs import Costs
 from voice_node.router.router import Router
+from voice_node.router.tuning import Tuning
 from voice_node.settings.schema import RoomSettings
 from voice_node.stages import Reloaded, Stages
 
@@ -80,6 +81,7 @@ class House:
         self.player, self.broker = Player(self.history), Broker(self.history)
         self.detector = Detector()
         self.remembered: list[tuple[str, object]] = []
+        self.audited: list[Mapping[str, Any]] = []
         self.reload_error: str | None = None
         self.feeds = 0
         self.is_started = False
@@ -99,12 +101,13 @@ class House:
                 session=self.session,
                 player=self.player,
                 broker=self.broker,
-                router=Router(ROOM, next_turn_id, {"version": "1"}, costs=costs, is_muted=is_muted, volume=70),
+                router=Router(Tuning(ROOM, {}), next_turn_id, {"version": "1"}, costs=costs, is_muted=is_muted),
                 encode=lambda report, now: encode(report, TOPICS, now),
                 clock=self.clock,
                 session_rate_hz=RATE_HZ,
                 encode_sound=bytes,
                 remember=self.remember,
+                audit=self.audit,
                 reload=lambda: Reloaded(self.reload_error, ("session.model",)),
                 started=self.started,
                 feed_watchdog=self.feed,
@@ -125,6 +128,9 @@ class House:
         self.remembered.append((key, value))
         if key != "usage":  # after each turn, whenever the disk is done
             self.history.append(f"remembered {key} {value}")
+
+    async def audit(self, entry: Mapping[str, Any]) -> None:
+        self.audited.append(entry)
 
     def started(self) -> None:
         self.is_started = True
@@ -450,7 +456,7 @@ async def test_controls_reach_their_stages() -> None:
 async def test_the_volume_is_kept_over_restarts() -> None:
     async with House().at_work() as house:
         house.pipes.order(cmd.SetSetting("volume", 30))
-        await until(lambda: ("volume", 30) in house.remembered)
+        await until(lambda: ("settings", {"volume": {"value": 30, "file": 70}}) in house.remembered)
 
 
 async def test_reply_audio_goes_to_the_player_alone() -> None:

@@ -18,14 +18,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from voice_node import __version__
 from voice_node.capture.microphone import Microphone
-from voice_node.capture.wav_file import WavFile
+from voice_node.capture.recording import Recording
 from voice_node.gate.gate import Gate
 from voice_node.gate.webrtc import WebrtcDetector
-from voice_node.model.audio import Frame
 from voice_node.model.errors import ConfigError, NodeError
 from voice_node.model.moment import Moment
 from voice_node.mqtt.bridge import Bridge, Published
@@ -36,9 +34,15 @@ from voice_node.mqtt.topics import Topics
 from voice_node.pipeline import End, Pipeline, Pipes
 from voice_node.playback.speaker import NullSpeaker, Speaker
 from voice_node.router.costs import Costs
+from voice_node.router.direct import expected_filters
 from voice_node.router.introduction import MEMORY, Introduction
+from voice_node.router.pin import MEMORY as PIN_MEMORY
+from voice_node.router.pin import Matches, PinLock, matcher
 from voice_node.router.router import Router
 from voice_node.router.tools import schema_problems
+from voice_node.router.tuning import MEMORY as SETTINGS_MEMORY
+from voice_node.router.tuning import Tuning
+from voice_node.runtime.audit import AuditLog
 from voice_node.runtime.logs import set_up
 from voice_node.runtime.state_file import StateFile, state_directory
 from voice_node.runtime.systemd import ServiceManager
@@ -51,12 +55,11 @@ from voice_node.settings.load import LoadedRoom, load_room
 from voice_node.settings.reloading import at_next_session
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets, check_secrets, read_mcp_tokens, read_secrets
-from voice_node.stages import Player, Reloaded, Source, Stages
+from voice_node.stages import Player, PrivateEar, Reloaded, Source, Stages
 
 log = logging.getLogger(__name__)
 
 STOP_DEADLINE_S = 5.0
-BROKER_PATIENCE_S = 10.0
 WAV = "wav:"
 
 
@@ -187,25 +190,29 @@ class Node:
             await bridge.stop()
 
     async def _build(self, pipes: Pipes) -> tuple[Bridge, Pipeline]:
-        settings = self._room.settings
-        state = StateFile(state_directory(settings.room))
+        directory = state_directory(self._room.settings.room)
+        state, audit = StateFile(directory), AuditLog(directory)
+        self._stack.callback(audit.stop)
         await asyncio.to_thread(state.load)
+        tuning = Tuning(self._room.settings, state.mapping(SETTINGS_MEMORY))
+        settings = tuning.settings
         is_muted = state.flag("is_muted")
         next_turn_id = turn_ids()
-        topics = Topics(settings.mqtt.base, settings.room, settings.mqtt.discovery_prefix)
+        filters = expected_filters(settings.tools)
+        topics = Topics(settings.mqtt.base, settings.room, settings.mqtt.discovery_prefix, filters)
         password = self._secrets.mqtt_password
         bridge = Bridge(
             settings.mqtt,
             None if password is None else password.get_secret_value(),
             topics,
             client_id(settings),
-            state_directory(settings.room),
+            directory,
             pipes.order,
         )
         player = self._player(pipes)
-        volume = state.number("volume", settings.playback.volume)
-        player.set_volume(volume)
+        player.set_volume(settings.playback.volume)
         pipes.player = player
+        private_ear = self._private_ear()
         encoder = InputEncoder(settings.session.input_format)
         is_paced = capabilities(settings.session).wants_real_time_audio
         stages = Stages(
@@ -223,12 +230,13 @@ class Node:
             player=player,
             broker=Delivery(bridge),
             router=Router(
-                settings,
+                tuning,
                 next_turn_id,
                 self._facts(),
                 costs=Costs(settings.budget, steady_moment().day, state.mapping("usage")),
                 is_muted=is_muted,
-                volume=volume,
+                pin=PinLock(self._code(), state.mapping(PIN_MEMORY)),
+                hears_privately=private_ear is not None,
                 introduction=Introduction(
                     document(settings, topics, __version__),
                     state.mapping(MEMORY),
@@ -242,14 +250,33 @@ class Node:
             session_rate_hz=encoder.rate_hz,
             encode_sound=encoder.encode,
             remember=lambda key, value: state.save({key: value}),
+            audit=audit.write,
             reload=self._reload,
             started=self._started,
             feed_watchdog=lambda: self._manager.notify("WATCHDOG=1"),
             feed_every_s=(self._manager.watchdog_s or 20.0) / 3,
             is_half_duplex=settings.capture.echo != "off" and settings.playback.device != "none",
             waits_for_turns=self._recordings is not None,
+            private_ear=private_ear,
         )
         return bridge, Pipeline(stages, pipes, is_muted=is_muted)
+
+    def _code(self) -> Matches | None:
+        pin = self._secrets.pin
+        return None if pin is None else matcher(pin.get_secret_value())
+
+    def _private_ear(self) -> PrivateEar | None:
+        settings = self._room.settings
+        if all(tool.policy != "pin" for tool in settings.tools):
+            return None
+        from voice_node.local.digits import DigitListener, can_hear_digits  # here: only who asks for a code needs it
+
+        if can_hear_digits(settings.language):
+            ear = DigitListener()
+            self._stack.push_async_callback(ear.close)
+            return ear
+        log.warning("the code for `confirm: pin` is recognised by the service, not on this device")
+        return None
 
     def _source(self, pipes: Pipes) -> Source:
         settings, frame_ms = self._room.settings.capture, self._room.settings.gate.frame_ms
@@ -328,36 +355,6 @@ class Node:
         return Reloaded(None, tuple(at_next_session(self._room.settings.session, self.next_room.settings.session)))
 
 
-class Recording(WavFile):
-    """A recording that begins when the broker is there, or does not come within `BROKER_PATIENCE_S`.
-
-    A room has long been online when somebody speaks in it; what a recording says at once would reach nobody.
-    """
-
-    def __init__(self, broker_came: asyncio.Event, paths: Sequence[Path], **options: Any) -> None:
-        super().__init__(paths, **options)
-        self._broker_came = broker_came
-        self._closed = asyncio.Event()
-        self._is_waiting = True
-
-    async def close(self) -> None:
-        """End the iteration, and the waiting before it."""
-        self._closed.set()
-        await super().close()
-
-    async def __anext__(self) -> Frame:
-        if self._is_waiting:
-            self._is_waiting = False
-            await self._wait()
-        return await super().__anext__()
-
-    async def _wait(self) -> None:
-        waits = [asyncio.create_task(event.wait()) for event in (self._broker_came, self._closed)]
-        await asyncio.wait(waits, timeout=BROKER_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
-
-
 class Delivery:
     """The bridge as the pipeline knows it: what could not be delivered is said in words."""
 
@@ -368,10 +365,12 @@ class Delivery:
         self.offer = bridge.offer
 
     async def deliver(self, message: Message) -> str | None:
-        """Why `message` did not reach anybody, or None."""
+        """Why `message` did not reach anybody, or None; TimeoutError where nobody knows."""
         match await self._bridge.publish(message):
-            case Published.DELIVERED | Published.TIMEOUT:  # after a time-out nobody knows: the call's deadline decides
+            case Published.DELIVERED:
                 return None
+            case Published.TIMEOUT:
+                raise TimeoutError
             case Published.UNHEARD:
                 return "nobody has subscribed to its topic"
             case Published.UNREACHABLE:

@@ -16,7 +16,7 @@ places are kept for answers and other controls, which nobody could give again.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from enum import Enum, auto
 from typing import assert_never
@@ -25,7 +25,7 @@ from voice_node.audio.resample import Resampler
 from voice_node.model import control as ctl
 from voice_node.model.command import BrokerChanged, Command, ReplyTo
 from voice_node.model.errors import NodeError
-from voice_node.model.report import CallReport, Report, Response
+from voice_node.model.report import CallReport, DeviceOrder, Report, Response
 from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechStarted
 from voice_node.model.turn import (
     CaptureChanged,
@@ -39,6 +39,7 @@ from voice_node.model.turn import (
     TurnLost,
 )
 from voice_node.mqtt.encode import Unencodable
+from voice_node.private import PrivateHearing
 from voice_node.router.action import Action
 from voice_node.runtime.pipe import Pipe
 from voice_node.session.protocol import Input
@@ -121,6 +122,7 @@ class Pipeline:
         self._turn_over = asyncio.Event()
         self._awaited_turn = ""
         self._resampler: Resampler | None = None
+        self._private = PrivateHearing(stages.private_ear, pipes.tell, self._start)
         self._frame_at = 0.0
         self._is_capturing = False
         self._failures: list[NodeError] = []
@@ -186,7 +188,8 @@ class Pipeline:
     async def _say_all(self, said: Sequence[Speech], rate_hz: int) -> None:
         async with self._saying:  # a mute ends a segment only after what was said of it
             for value in said:
-                await self._say(value, rate_hz)
+                if not self._private.take(value, rate_hz):
+                    await self._say(value, rate_hz)
 
     async def _say(self, value: Speech, rate_hz: int) -> None:
         """Hand a piece of speech to the session, at its rate, and tell the router of the gate."""
@@ -273,9 +276,8 @@ class Pipeline:
 
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
-            if isinstance(action, CallReport):
-                assert self._group is not None
-                self._group.create_task(self._deliver(action), name=f"deliver {action.name}")
+            if isinstance(action, CallReport | DeviceOrder):
+                self._start(self._deliver(action), f"deliver {action.name}")
             elif isinstance(action, ctl.Control):
                 self._control(action)
             else:
@@ -290,15 +292,25 @@ class Pipeline:
         for message in messages:
             self._stages.broker.offer(message)
 
-    async def _deliver(self, call: CallReport) -> None:
+    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
+        assert self._group is not None
+        self._group.create_task(work, name=name)
+
+    async def _deliver(self, call: CallReport | DeviceOrder) -> None:
         """A tool call goes out now or never."""
         messages = self._stages.encode(call, self._stages.clock().wall)
         if isinstance(messages, Unencodable):
             trouble: str | None = messages.why
         else:
-            trouble = await self._stages.broker.deliver(messages[0])
-        if trouble is not None:
-            self._perform(self._stages.router.undelivered(call.call_id, trouble, self._stages.clock()))
+            try:
+                trouble = await self._stages.broker.deliver(messages[0])
+            except TimeoutError:
+                return  # nobody knows: the call's deadline decides
+        router, now = self._stages.router, self._stages.clock()
+        if trouble is None:
+            self._perform(router.delivered(call.call_id, now))
+        else:
+            self._perform(router.undelivered(call.call_id, trouble, now))
 
     def _control(self, control: ctl.Control) -> None:
         stages, inputs = self._stages, self._pipes.inputs
@@ -312,11 +324,19 @@ class Pipeline:
                 self._switched.set()
             case ctl.SetVolume(volume):
                 stages.player.set_volume(volume)
+            case ctl.TuneGate(min_snr_db, hang_over_ms):
+                stages.gate.tune(min_snr_db, hang_over_ms)
+            case ctl.HearPrivately(is_private):
+                self._private.want(is_private)
+                if is_private:
+                    self._turn_over.set()  # a recording goes on: its turn waits for what is said now
+            case ctl.Audit(entry):
+                self._start(stages.audit(entry), "audit")
             case ctl.SetSpent(is_spent):
                 self._is_spent = is_spent
                 inputs.offer(control)
             case ctl.Remember(key, value):
-                self._remember(key, value)
+                self._start(asyncio.to_thread(stages.remember, key, value), f"remember {key}")
             case ctl.OpenGate():
                 pass  # the gate of `activation.mode: voice` is never shut for want of a wake word
             case ctl.ReloadSettings(reply_to):
@@ -330,10 +350,6 @@ class Pipeline:
         self._pipes.hush()
         heard = ctl.StopReply() if played is None else ctl.StopReply(played.item_id, played.played_ms)
         self._pipes.inputs.offer(heard)
-
-    def _remember(self, key: str, value: object) -> None:
-        assert self._group is not None
-        self._group.create_task(asyncio.to_thread(self._stages.remember, key, value), name=f"remember {key}")
 
     async def _reload(self, reply_to: ReplyTo | None) -> None:
         read = await asyncio.to_thread(self._stages.reload)

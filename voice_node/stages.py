@@ -1,9 +1,9 @@
 """What the pipeline asks of each stage, and the stages of one room together. `app` builds them, tests build others."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from voice_node.gate.gate import Gate
 from voice_node.model.audio import Frame
@@ -66,6 +66,19 @@ class Player(Protocol):
         """Return when nobody is speaking any more, tail included."""
 
 
+class PrivateEar(Protocol):
+    """Recognises a spoken code on this device."""
+
+    def start(self) -> None:
+        """A code is asked for."""
+
+    async def hear(self, pcm: bytes, rate_hz: int) -> str:
+        """The digits in a whole segment (mono s16le); empty where no code was understood."""
+
+    async def close(self) -> None:
+        """No code is asked for any more."""
+
+
 class Session(Protocol):
     """The Realtime session."""
 
@@ -77,7 +90,9 @@ class Broker(Protocol):
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
-    async def deliver(self, message: Message) -> str | None: ...
+    async def deliver(self, message: Message) -> str | None:
+        """Why it reached nobody, None where it did; TimeoutError where nobody knows."""
+
     def offer(self, message: Message) -> None: ...
 
 
@@ -110,6 +125,8 @@ class Stages:
     """PCM as the session takes it."""
     remember: Callable[[str, object], None]
     """Keeps a setting over restarts; blocks for a disk."""
+    audit: Callable[[Mapping[str, Any]], Coroutine[None, None, None]]
+    """Writes down what became of a tool call."""
     reload: Callable[[], Reloaded]
     """Reads the room file again for the next start. Blocks for a disk."""
     started: Callable[[], None]
@@ -119,3 +136,5 @@ class Stages:
     is_half_duplex: bool
     waits_for_turns: bool
     """The source is a recording: it goes on when the turn is over, as a person would."""
+    private_ear: PrivateEar | None = None
+    """None: nothing is recognised on this device, and the router never asks for it."""

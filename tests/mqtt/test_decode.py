@@ -10,6 +10,7 @@ from voice_node.model.command import (
     BadInput,
     Command,
     Decide,
+    DeviceReport,
     Diagnose,
     HomeAssistantStatus,
     Listen,
@@ -206,3 +207,13 @@ def test_whatever_comes_is_a_command_or_nothing(
 ) -> None:
     command = read(below, payload, response_topic=response_topic, correlation=correlation)
     assert command is None or isinstance(command, get_args(Command))
+
+
+def test_a_device_that_a_tool_expects_is_heard_unless_its_message_is_old_or_too_large() -> None:
+    topics = Topics("voice_node", "kitchen", device_filters=("zigbee2mqtt/+",))
+    report = Incoming("zigbee2mqtt/blind", b'{"position": 5}')
+    assert decode(report, topics) == DeviceReport("zigbee2mqtt/blind", b'{"position": 5}')
+    assert decode(Incoming("zigbee2mqtt/blind", b"\xff"), topics) == DeviceReport("zigbee2mqtt/blind", b"\xff")
+    assert decode(Incoming("zigbee2mqtt/blind", b"5", is_retained=True), topics) is None
+    assert decode(Incoming("zigbee2mqtt/blind", b"x" * (LARGEST_PAYLOAD + 1)), topics) is None
+    assert decode(report, TOPICS) is None

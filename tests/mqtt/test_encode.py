@@ -8,6 +8,7 @@ import pytest
 from voice_node.model.command import ReplyTo
 from voice_node.model.report import (
     CallReport,
+    DeviceOrder,
     Discovery,
     EventType,
     GateOpen,
@@ -153,7 +154,12 @@ def test_a_report_is_what_the_contract_says(report: Report, topic: str, content:
 
 
 def test_every_report_is_covered() -> None:
-    assert {type(report) for report, *_ in EVERY} | {Discovery, LastWords} == set(get_args(Report))
+    assert {type(report) for report, *_ in EVERY} | {DeviceOrder, Discovery, LastWords} == set(get_args(Report))
+
+
+def test_an_order_to_a_device_goes_to_its_topic_as_it_is_and_expires() -> None:
+    order = DeviceOrder("c1", "blind", "zigbee2mqtt/blind/set", b'{"position": 5}', NOW + timedelta(seconds=4.5))
+    assert only(order) == Message("zigbee2mqtt/blind/set", b'{"position": 5}', 1, expiry_s=5)
 
 
 def test_the_device_is_kept_by_the_broker_until_it_is_taken_back() -> None:

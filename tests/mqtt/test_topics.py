@@ -66,3 +66,12 @@ def test_what_a_broker_would_break_off_for_is_not_publishable(topic: str) -> Non
 )
 def test_replies_stay_below_the_room_and_off_the_contract(topic: str, is_taken: bool) -> None:
     assert TOPICS.takes_replies(topic) is is_taken
+
+
+def test_devices_are_heard_on_the_topics_that_tools_expect() -> None:
+    topics = Topics("voice_node", "kitchen", device_filters=("zigbee2mqtt/+", "tele/+/state"))
+    assert topics.subscriptions[-2:] == ("zigbee2mqtt/+", "tele/+/state")
+    heard = ("zigbee2mqtt/blind", "tele/lamp/state", "zigbee2mqtt/")
+    assert all(map(topics.is_of_device, heard))
+    unheard = ("zigbee2mqtt", "zigbee2mqtt/blind/set", "tele/lamp/power", "tele/state", "")
+    assert not any(map(topics.is_of_device, unheard))

@@ -1,7 +1,7 @@
 """A router under test, with its clock."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -12,7 +12,9 @@ from voice_node.model.report import Happening, State
 from voice_node.model.turn import LostReason, Outcome, ResponseStatus, SpeechChanged, ToolCall, TurnFinished, TurnLost
 from voice_node.router.action import Action
 from voice_node.router.costs import Costs
+from voice_node.router.pin import PinLock
 from voice_node.router.router import Router
+from voice_node.router.tuning import Tuning
 from voice_node.settings.schema import BudgetSettings, RoomSettings
 
 T = TypeVar("T")
@@ -28,9 +30,11 @@ ROOM = RoomSettings.model_validate(
                 "description": "Switches the light",
                 "parameters": {"type": "object", "properties": {"on": {"type": "boolean"}}, "required": ["on"]},
                 "timeout_s": TIMEOUT_S,
+                "max_per_minute": 600,
             },
             {"name": "clock", "description": "Tells the time", "timeout_s": 10.0},
             {"name": "door", "description": "Opens the door", "confirm": "mqtt"},
+            {"name": "garage", "description": "Opens the garage"},
         ],
     }
 )
@@ -40,16 +44,28 @@ FACTS = {"version": "1.2.3"}
 class Switchboard:
     """A router whose time passes when it is told to."""
 
-    def __init__(self, *, is_muted: bool = False, **sections: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        *,
+        is_muted: bool = False,
+        tools: Sequence[Mapping[str, Any]] = (),
+        pin: PinLock | None = None,
+        hears_privately: bool = False,
+        remembered: Mapping[str, Any] | None = None,
+        **sections: Any,
+    ) -> None:
+        """`tools` are added to the room's."""
         numbers = itertools.count(1)
         content = ROOM.model_dump() | sections
+        content["tools"] = [*content["tools"], *tools]
         self.router = Router(
-            RoomSettings.model_validate(content),
+            Tuning(RoomSettings.model_validate(content), remembered or {}),
             lambda: f"typed-{next(numbers)}",
             FACTS,
             costs=Costs(BudgetSettings(), START.astimezone().date(), None),
             is_muted=is_muted,
-            volume=70,
+            pin=pin,
+            hears_privately=hears_privately,
         )
         self.at = 1000.0
 

@@ -38,7 +38,6 @@ def test_a_higher_budget_and_a_new_day_let_sound_out_again() -> None:
     actions = board.gets(SetSetting("budget_usd", 5.0))
     assert of(ctl.SetSpent, actions) == [ctl.SetSpent(is_spent=False)]
     assert rep.SettingState("budget_usd", 5.0) in actions
-    assert ctl.Remember("budget_usd", 5.0) in actions
     board.hears(Usage("t2", "m", usd=5))
     tomorrow = Moment(board.at, board.now.wall + timedelta(days=1))
     actions = board.router.outcome(SoundCounted(60), tomorrow)

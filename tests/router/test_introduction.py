@@ -9,6 +9,7 @@ from voice_node.router.action import Action
 from voice_node.router.costs import Costs
 from voice_node.router.introduction import MEMORY, SETTLE_S, Introduction
 from voice_node.router.router import Router
+from voice_node.router.tuning import Tuning
 
 LIGHT = {"platform": "switch", "name": "Light"}
 OLD = {"platform": "sensor", "name": "Old", "unique_id": "u"}
@@ -123,7 +124,8 @@ def test_the_router_tells_it_when_home_assistant_has_started() -> None:
         return Moment(at, START)
 
     costs = Costs(ROOM.budget, START.astimezone().date(), None)
-    router = Router(ROOM, lambda: "t", FACTS, costs=costs, is_muted=False, volume=70, introduction=introduced({}))
+    tuning = Tuning(ROOM, {})
+    router = Router(tuning, lambda: "t", FACTS, costs=costs, is_muted=False, introduction=introduced({}))
     assert documents(router.started(moment(0))) == [{"light": LIGHT}]
     assert router.next_deadline == SETTLE_S
     again = router.tick(moment(SETTLE_S))

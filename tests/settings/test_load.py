@@ -269,12 +269,8 @@ def test_keys_that_do_nothing_yet_are_warnings(tmp_path: Path) -> None:
         """)
     path = write(tmp_path, text)
     assert [warning.removeprefix(f"{path}:") for warning in load_room(path).warnings] == [
-        f"5: tools[light].confirm: pin {LATER}: every call of this tool is refused",
-        f"6: tools[light].hours: 07:00-22:00 {LATER}: the tool can be called at every hour",
-        f"7: tools[light].publish: {LATER}: the call goes to tool/<name>/call, where an automation answers",
         f"9: gate.confirm: silero {LATER}: webrtcvad decides alone",
         f"10: activation.arbitration: on {LATER}: every room that hears the words answers",
-        f"11: mqtt.discovery: {LATER}: Home Assistant is not told of this room",
         f"12: fallback.provider: local {LATER}: nobody answers while the service is away",
     ]
 

@@ -93,12 +93,10 @@ class Gate:
         self._onset = frames(settings.onset_ms)
         self._window_mask = (1 << 2 * self._onset) - 1
         self._pre_roll = frames(settings.pre_roll_ms)
-        self._hang_over = frames(settings.hang_over_ms)
-        self._trailing = min(frames(TRAILING_MS), self._hang_over)
         self._least_voiced = frames(settings.min_speech_ms)
         self._longest = frames(settings.max_segment_s * 1000)
-        self._onset_snr_db = settings.min_snr_db or SILENCE_DBFS  # no level lies further below another
-        self._hold_snr_db = settings.min_snr_db / 2 or SILENCE_DBFS
+        self._tuned = (settings.min_snr_db, settings.hang_over_ms)
+        self._take_over()
         self._floor_step = FLOOR_STEP_MS // settings.frame_ms
         self._next_turn_id = next_turn_id
 
@@ -166,6 +164,19 @@ class Gate:
         """Close because the source has no more."""
         return self._forget(EndReason.END)
 
+    def tune(self, min_snr_db: float, hang_over_ms: int) -> None:
+        """Use these from the next segment on."""
+        self._tuned = (min_snr_db, hang_over_ms)
+        if self._segment is None:
+            self._take_over()
+
+    def _take_over(self) -> None:
+        min_snr_db, hang_over_ms = self._tuned
+        self._hang_over = math.ceil(hang_over_ms / self._frame_ms)
+        self._trailing = min(math.ceil(TRAILING_MS / self._frame_ms), self._hang_over)
+        self._onset_snr_db = min_snr_db or SILENCE_DBFS  # no level lies further below another
+        self._hold_snr_db = min_snr_db / 2 or SILENCE_DBFS
+
     def _open(self) -> Sequence[Speech]:
         """The onset window is full: begin a segment with the pre-roll."""
         before = self._pre_roll + self._window.bit_length()
@@ -222,6 +233,7 @@ class Gate:
         self._segment = None
         self._unsent.extend(segment.withheld)
         end = self._next_index - max(0, segment.silent - self._trailing)
+        self._take_over()
         return SpeechEnded(
             segment.turn_id,
             start_ms=segment.start * self._frame_ms,

@@ -95,7 +95,7 @@ Understand = Callable[[str, Collection[str]], Sequence[Call]]
 
 def is_offline_allowed(tool: Tool) -> bool:
     """Whether the local engine may call this tool."""
-    return tool.confirm == "never" if tool.offline is None else tool.offline
+    return tool.policy == "never" if tool.offline is None else tool.offline
 
 
 def answer(

@@ -107,6 +107,14 @@ class SetSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceReport:
+    """A device says something on a topic that a tool expects."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class HomeAssistantStatus:
     """Home Assistant's birth or will."""
 
@@ -139,5 +147,7 @@ class BrokerChanged:
 Request = Listen | Stop | Say | Ask | Decide | Reset | Reload | Diagnose
 """Commands that are answered on `response/<command>`."""
 
-Command = Request | ToolResult | SetMute | SetSetting | HomeAssistantStatus | BadInput | BrokerChanged
+Command = (
+    Request | ToolResult | DeviceReport | SetMute | SetSetting | HomeAssistantStatus | BadInput | BrokerChanged
+)
 """Closed: match it with `assert_never`."""

@@ -60,6 +60,21 @@ class SetVolume:
 
 
 @dataclass(frozen=True, slots=True)
+class TuneGate:
+    """From the next segment on, speech must stand this far above the noise, and ends after this much silence."""
+
+    min_snr_db: float
+    hang_over_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class HearPrivately:
+    """Segments that begin from now on are for the recogniser of this device alone; or for the service again."""
+
+    is_private: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OpenGate:
     """Let what is said next through without a wake word, for so long."""
 
@@ -93,6 +108,14 @@ class Remember:
     value: bool | float | str | Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Write down what became of a tool call."""
+
+    entry: Mapping[str, Any]
+    """JSON; `at` is written beside it."""
+
+
 Control = (
     AnswerCall
     | StopReply
@@ -100,10 +123,13 @@ Control = (
     | AskText
     | SetMuted
     | SetVolume
+    | TuneGate
+    | HearPrivately
     | OpenGate
     | ResetConversation
     | ReloadSettings
     | SetSpent
     | Remember
+    | Audit
 )
 """Closed: match it with `assert_never`."""

@@ -96,6 +96,18 @@ class CallReport:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceOrder:
+    """A tool call that goes straight to a device's topic: never retained, never queued, never sent twice."""
+
+    call_id: str
+    name: str
+    """Of the tool."""
+    topic: str
+    payload: bytes
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """`response/<command>`, and the request's own response topic."""
 
@@ -142,6 +154,7 @@ Report = (
     | GateOpen
     | Happening
     | CallReport
+    | DeviceOrder
     | Response
     | SettingState
     | LastWords

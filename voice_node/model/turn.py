@@ -167,6 +167,15 @@ class SpeechChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberHeard:
+    """What the recogniser of this device made of a private segment. It was sent nowhere."""
+
+    turn_id: str
+    digits: str = field(repr=False)
+    """Empty: no number was understood."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureChanged:
     """The sound source opened, was lost or was opened again."""
 
@@ -206,6 +215,7 @@ Outcome = (
     | LinkChanged
     | ServiceTrouble
     | SpeechChanged
+    | NumberHeard
     | CaptureChanged
     | PlaybackChanged
     | MuteChanged

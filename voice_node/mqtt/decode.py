@@ -12,6 +12,7 @@ from voice_node.model.command import (
     BadInput,
     Command,
     Decide,
+    DeviceReport,
     Diagnose,
     HomeAssistantStatus,
     Listen,
@@ -64,7 +65,8 @@ class _UnreadableError(Exception):
 
 def _command(incoming: Incoming, topics: Topics, reply_to: ReplyTo) -> Command | None:
     if incoming.topic != topics.home_assistant_status and not incoming.topic.startswith(topics.branch):
-        return None
+        is_taken = topics.is_of_device(incoming.topic) and len(incoming.payload) <= LARGEST_PAYLOAD
+        return DeviceReport(incoming.topic, incoming.payload) if is_taken else None
     text = _text(incoming.payload)
     if incoming.topic == topics.home_assistant_status:
         return HomeAssistantStatus(_one_of(text, online=True, offline=False))

@@ -9,6 +9,7 @@ from typing import Any, Literal, assert_never
 
 from voice_node.model.report import (
     CallReport,
+    DeviceOrder,
     Discovery,
     EventType,
     GateOpen,
@@ -91,6 +92,8 @@ def _messages(report: Report, topics: Topics, now: datetime) -> tuple[Message, .
             return (_happening(report, topics),)
         case CallReport():
             return (_call(report, topics, now),)
+        case DeviceOrder(_, _, topic, payload, expires_at):
+            return (Message(topic, payload, qos=1, expiry_s=_seconds_to(expires_at, now)),)
         case Response():
             return _response(report, topics)
         case SettingState():
@@ -158,10 +161,14 @@ def _call(call: CallReport, topics: Topics, now: datetime) -> Message:
     return _message(
         topics.call(call.name),
         content,
-        expiry_s=max(1, math.ceil((call.expires_at - now).total_seconds())),
+        expiry_s=_seconds_to(call.expires_at, now),
         response_topic=topics.result(call.name),
         correlation=call.call_id.encode(),
     )
+
+
+def _seconds_to(expires_at: datetime, now: datetime) -> int:
+    return max(1, math.ceil((expires_at - now).total_seconds()))
 
 
 def _response(response: Response, topics: Topics) -> tuple[Message, ...]:

@@ -36,6 +36,8 @@ class Topics:
     base: str
     room: str
     discovery_prefix: str = "homeassistant"
+    device_filters: tuple[str, ...] = ()
+    """Topics of devices that confirm calls; `+` stands for any one level."""
 
     def __post_init__(self) -> None:
         _checked(self.base)
@@ -139,6 +141,15 @@ class Topics:
             f"{self.branch}request/+",
             *(self.setting_set(setting) for setting in SETTINGS),
             self.home_assistant_status,
+            *self.device_filters,
+        )
+
+    def is_of_device(self, topic: str) -> bool:
+        """True if `topic` fits a filter of `device_filters`."""
+        levels = topic.split("/")
+        return any(
+            len(wanted) == len(levels) and all(one in ("+", level) for one, level in zip(wanted, levels, strict=True))
+            for wanted in (pattern.split("/") for pattern in self.device_filters)
         )
 
     def below(self, topic: str) -> str:

@@ -38,6 +38,8 @@ class OpenCall:
     issued_at: float
     deadline_at: float
     """Seconds of the steady clock."""
+    expected: str | None = None
+    """The device's topic that answers it as well."""
 
 
 class Calls:
@@ -70,6 +72,24 @@ class Calls:
         self._close(call, Ending.SECOND)
         return call
 
+    def answer_by_device(self, topic: str) -> list[OpenCall]:
+        """The calls that a message on this topic closes."""
+        calls = [call for call in self._open.values() if call.expected == topic]
+        for call in calls:
+            self._close(call, Ending.SECOND)
+        return calls
+
+    def answer_by_broker(self, call_id: str) -> OpenCall | None:
+        """The call of this id, which the broker's acknowledgement closes."""
+        call = self._open.get(call_id)
+        if call is not None:
+            self._close(call, Ending.SECOND)
+        return call
+
+    def refuse(self, call_id: str) -> None:
+        """A call was answered without being published, and never will be."""
+        self._end(call_id, Ending.ABANDONED)
+
     def expired(self, now: float) -> list[OpenCall]:
         """The calls whose deadline passed; they are closed."""
         calls = [call for call in self._open.values() if call.deadline_at <= now]
@@ -98,6 +118,9 @@ class Calls:
 
     def _close(self, call: OpenCall, ending: Ending) -> None:
         del self._open[call.call_id]
-        self._ended[call.call_id] = ending
+        self._end(call.call_id, ending)
+
+    def _end(self, call_id: str, ending: Ending) -> None:
+        self._ended[call_id] = ending
         while len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from voice_node.model.control import Remember, SetSpent
-from voice_node.model.report import EventType, Happening, SettingState, Usages
+from voice_node.model.report import EventType, Happening, Usages
 from voice_node.model.turn import TokenCount, Usage
 from voice_node.router.action import Action
 from voice_node.router.budget import Budget
@@ -30,10 +30,7 @@ class Costs:
 
     def started(self) -> list[Action]:
         """What is told first."""
-        actions: list[Action] = [Usages(self._budget.totals())]
-        if self._budget.usd_limit is not None:
-            actions.append(SettingState("budget_usd", self._budget.usd_limit))
-        return actions + self._turned()
+        return [Usages(self._budget.totals()), *self._turned()]
 
     def use(self, usage: Usage) -> list[Action]:
         """Count what a response or a transcription used."""
@@ -65,7 +62,7 @@ class Costs:
     def limit(self, usd: float) -> list[Action]:
         """A person set another daily budget."""
         self._budget.limit(usd)
-        return [SettingState("budget_usd", usd), Remember("budget_usd", usd), *self._told(), *self._turned()]
+        return [*self._told(), *self._turned()]
 
     def _bill(self, turn_id: str, usage: Usage) -> None:
         empty = {"input": asdict(TokenCount()), "output": asdict(TokenCount()), "transcription_s": 0.0, "usd": 0.0}

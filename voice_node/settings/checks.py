@@ -36,6 +36,7 @@ def check_settings(settings: RoomSettings) -> Iterator[Problem]:
         names.add(tool.name)
         yield from _parameters(tool, place)
         yield from _templates(tool, place)
+        yield from _confirmation(tool, place, settings)
         if tool.expect is not None and tool.publish is None:
             text = "needs `publish`: without it, the answer comes on the topic tool/<name>/result"
             yield Problem((*place, "expect"), text, reads=((*place, "publish"),))
@@ -48,6 +49,13 @@ def find_idle(settings: RoomSettings) -> Iterator[Problem]:
     if session.lenient:
         for limit in _written(session, not_taken(session)):
             yield _limit(Limit(limit.key, f"is left out: {limit.text}"))
+    for index, tool in enumerate(settings.tools):
+        if tool.policy == "deny":
+            text = (
+                f"{shown(tool.name)} looks like a lock, a door, an alarm or an oven: it is never called. "
+                "Write `confirm: pin`, mqtt or voice; or never, if anybody who can be heard may call it"
+            )
+            yield Problem(("tools", index, "name"), text)
 
 
 def check_files(settings: RoomSettings, folder: Path) -> Iterator[Problem]:
@@ -148,6 +156,12 @@ def _parameters(tool: Tool, place: KeyPath) -> Iterator[Problem]:
             yield Problem(
                 (*place, "required", index), f"{shown(name)} is none of the properties: {_listed(properties)}"
             )
+
+
+def _confirmation(tool: Tool, place: KeyPath, settings: RoomSettings) -> Iterator[Problem]:
+    if tool.policy in ("voice", "pin") and settings.session.transcription is None:
+        text = f"{tool.policy} needs session.transcription: the node must know what was answered"
+        yield Problem((*place, "confirm"), text, reads=(("session", "transcription"),))
 
 
 def _templates(tool: Tool, place: KeyPath) -> Iterator[Problem]:

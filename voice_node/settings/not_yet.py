@@ -44,11 +44,6 @@ NOT_YET = (
         f"{_LATER}: nobody can approve, so what needs it is never called",
     ),
     NotYet(("fallback", "provider"), (None,), f"{_LATER}: nobody answers while the service is away"),
-    NotYet(("tools", "*", "confirm"), ("never",), f"{_LATER}: every call of this tool is refused"),
-    NotYet(("tools", "*", "hours"), (None,), f"{_LATER}: the tool can be called at every hour"),
-    NotYet(
-        ("tools", "*", "publish"), (None,), f"{_LATER}: the call goes to tool/<name>/call, where an automation answers"
-    ),
 )
 
 

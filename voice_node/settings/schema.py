@@ -109,6 +109,8 @@ class LogSettings(Section):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     transcripts: bool = False
+    tool_arguments: bool = False
+    """In the audit log of tool calls."""
 
 
 class RoomSettings(Section):

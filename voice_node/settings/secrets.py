@@ -25,7 +25,10 @@ _ONLY_PLACEHOLDER = re.compile(r"\{[A-Za-z0-9_-]+\}")
 _PLACES = {
     "openai_api_key": "give it as the credential `openai_api_key` or in the environment variable OPENAI_API_KEY",
     "mqtt_password": "give it as the credential `mqtt_password` or in the environment variable MQTT_PASSWORD",
+    "pin": "give it as the credential `pin` or in the environment variable VOICE_NODE_PIN",
 }
+_VARIABLES = {"pin": "VOICE_NODE_PIN"}
+"""Where the variable is not called like the credential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Secrets:
     openai_api_key: SecretStr | None = None
     """The key of whichever service the room uses."""
     mqtt_password: SecretStr | None = None
+    pin: SecretStr | None = None
+    """4 to 12 digits, for tools with `confirm: pin`."""
 
 
 def read_secrets(environ: Mapping[str, str]) -> Secrets:
@@ -48,7 +53,7 @@ def read_secrets(environ: Mapping[str, str]) -> Secrets:
         try:
             secret = _credential(name, environ)
             if secret is None:
-                secret = _variable(name.upper(), environ)
+                secret = _variable(_VARIABLES.get(name, name.upper()), environ, name)
         except ConfigError as error:
             problems.append(str(error))
         else:
@@ -67,7 +72,7 @@ def read_mcp_tokens(environ: Mapping[str, str], settings: RoomSettings) -> dict[
     tokens = {}
     for tool in settings.session.tools:
         name = "mcp_" + tool.server_label.lower().replace("-", "_")
-        token = _credential(name, environ) or _variable(name.upper(), environ)
+        token = _credential(name, environ) or _variable(name.upper(), environ, name)
         if token is not None:
             tokens[tool.server_label] = SecretStr(token)
     return tokens
@@ -81,6 +86,9 @@ def check_secrets(settings: RoomSettings, secrets: Secrets) -> list[str]:
         problems.append(f"session.provider: {session.provider} needs an API key: {_PLACES['openai_api_key']}")
     if settings.mqtt.username is not None and secrets.mqtt_password is None:
         problems.append(f"mqtt.username: a user name needs its password: {_PLACES['mqtt_password']}")
+    if secrets.pin is None:
+        places = [f"tools[{tool.name}].confirm" for tool in settings.tools if tool.policy == "pin"]
+        problems += [f"{place}: pin needs the code: {_PLACES['pin']}" for place in places]
     return problems
 
 
@@ -158,9 +166,9 @@ def _credential(name: str, environ: Mapping[str, str]) -> str | None:
     return _usable(text, str(path), name)
 
 
-def _variable(name: str, environ: Mapping[str, str]) -> str | None:
-    text = environ.get(name, "")
-    return _usable(text, f"environment variable {name}", name.lower()) if text else None
+def _variable(variable: str, environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(variable, "")
+    return _usable(text, f"environment variable {variable}", name) if text else None
 
 
 def _usable(text: str, place: str, name: str) -> str:
@@ -173,4 +181,6 @@ def _usable(text: str, place: str, name: str) -> str:
         raise ConfigError(f"{place}: is not UTF-8 text: it must hold the secret on its only line")
     if name == "openai_api_key" and not re.fullmatch(r"[!-~]+", secret):
         raise ConfigError(f"{place}: holds a space or a character that no API key has: it must hold the key alone")
+    if name == "pin" and not re.fullmatch(r"[0-9]{4,12}", secret):
+        raise ConfigError(f"{place}: must be 4 to 12 digits: it is spoken digit by digit")
     return secret

@@ -7,7 +7,24 @@ from pydantic import AfterValidator, Field, field_validator
 
 from voice_node.settings.section import Section
 
+Policy = Literal["never", "voice", "mqtt", "pin", "deny"]
+"""Whether somebody must confirm a call, and how; `deny`: no call passes."""
+
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
+
+_DANGEROUS = re.compile(
+    # anywhere in the name, but not in clock, block, flock, indoor, outdoor, doorbell, woven and proven
+    r"(?<![bcf])lock|(?<!in)(?<!out)door(?!bell)|garage|alarm|(?<![wr])oven|stove|cooktop|disarm|opengate"
+    r"|schloss|tuer|backofen|serrure|portail|cerradura|puerta|cerrojo|horno|voordeur|garagedeur"
+    # only as a word of its own: they are parts of many others
+    r"|(?<![a-z])(?:arm|gates?|safe|hob|ofen|herd|tor|porte|four|cerrar|deur|slot|poort)(?![a-z])"
+)
+"""Locks, doors, garages, gates, alarms and ovens, in the languages that the node confirms in."""
+
+
+def looks_dangerous(name: str) -> bool:
+    """Whether a tool of this name is one that a voice from the television must not move."""
+    return _DANGEROUS.search(name) is not None
 
 
 def _is_one_topic(value: str) -> str:
@@ -41,7 +58,8 @@ class Tool(Section):
     description: str = Field(min_length=1, max_length=1024)
     parameters: dict[str, Any] = Field(default_factory=lambda: {"type": "object", "properties": {}})
     timeout_s: float = Field(default=5, gt=0, le=60)
-    confirm: Literal["never", "voice", "mqtt", "pin"] = "never"
+    confirm: Literal["never", "voice", "mqtt", "pin"] | None = None
+    """None: nobody asks, and a tool whose name looks dangerous is never called."""
     max_per_minute: int = Field(default=20, ge=1, le=600)
     hours: str | None = None
     offline: bool | None = None
@@ -50,6 +68,11 @@ class Tool(Section):
     sentences: list[Annotated[str, Field(min_length=1, max_length=512)]] = Field(default_factory=list, max_length=200)
     publish: DirectPublish | None = None
     expect: ExpectedState | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """What the room file writes; of a tool for which it writes nothing, what its name says."""
+        return self.confirm or ("deny" if looks_dangerous(self.name) else "never")
 
     @field_validator("hours")
     @classmethod

@@ -1,0 +1,74 @@
+"""A spoken code, recognised on this device: what is said here reaches no service.
+
+The recogniser's process is started when a code is asked for, while the question is spoken, and ended afterwards: a room
+needs it seconds a week.
+"""
+
+import importlib.util
+from types import MappingProxyType
+
+from voice_node.audio.resample import Resampler
+from voice_node.local.grammar import Grammar, Slot, SpokenSentence
+from voice_node.local.recogniser import RATE_HZ, Recogniser, WorkerLost
+
+SHORTEST, LONGEST = 4, 12
+"""Digits of a code."""
+
+_VALUES = MappingProxyType(
+    {
+        "zero": "0",
+        "oh": "0",
+        "one": "1",
+        "two": "2",
+        "three": "3",
+        "four": "4",
+        "five": "5",
+        "six": "6",
+        "seven": "7",
+        "eight": "8",
+        "nine": "9",
+    }
+)
+
+
+def can_hear_digits(language: str) -> bool:
+    """Whether this device can: there are English models alone."""
+    return language.split("-")[0].lower() == "en" and importlib.util.find_spec("pocketsphinx") is not None
+
+
+def grammar() -> Grammar:
+    """A code, perhaps with `the code is` before it."""
+    digits = " ".join(["<digit>"] * SHORTEST) + " [<digit>" * (LONGEST - SHORTEST) + "]" * (LONGEST - SHORTEST)
+    sentence = SpokenSentence("pin", "the code", f"[[it is | [the | my] code is]] {digits}")
+    return Grammar((sentence,), {"digit": Slot("a digit of the code", tuple(_VALUES))})
+
+
+class DigitListener:
+    """Hears codes between `start` and `close`; both may be called again."""
+
+    def __init__(self) -> None:
+        self._recogniser: Recogniser | None = None
+
+    def start(self) -> None:
+        """Begin to load the recogniser; returns at once."""
+        if self._recogniser is None:
+            self._recogniser = Recogniser(grammar())
+            self._recogniser.start()
+
+    async def close(self) -> None:
+        """End the recogniser."""
+        recogniser, self._recogniser = self._recogniser, None
+        if recogniser is not None:
+            await recogniser.close()
+
+    async def hear(self, pcm: bytes, rate_hz: int) -> str:
+        """The digits in a whole segment, mono s16le; empty where no code was understood."""
+        recogniser = self._recogniser
+        if recogniser is None:
+            return ""
+        resampler = Resampler(rate_hz, RATE_HZ)
+        try:
+            heard = await recogniser.recognise(resampler.process(pcm) + resampler.flush())
+        except WorkerLost:
+            return ""
+        return "".join(_VALUES.get(word, "") for word in heard.text.split()) if heard.is_command else ""

@@ -1,0 +1,35 @@
+"""A tool call that passed its checks, on its way to home automation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from voice_node.router.direct import Order
+from voice_node.router.identity import identity
+from voice_node.settings.tools import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the model wants done."""
+
+    call_id: str
+    turn_id: str
+    tool: Tool
+    arguments: Mapping[str, Any]
+    order: Order | None
+    """None: an automation answers it."""
+    asked_by: str
+    """`voice` or `text`: how the person spoke who began the turn."""
+    made_at: float
+    """Seconds of the steady clock."""
+
+    @property
+    def identity(self) -> str:
+        """The same for the same tool with the same arguments."""
+        return identity(self.tool.name, self.arguments)
+
+    @property
+    def timeout_s(self) -> float:
+        """How long its answer may take once it was published."""
+        return self.tool.timeout_s if self.order is None else self.order.timeout_s
