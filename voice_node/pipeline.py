@@ -26,7 +26,7 @@ from voice_node.model import control as ctl
 from voice_node.model.command import BrokerChanged, Command, ReplyTo
 from voice_node.model.errors import NodeError
 from voice_node.model.report import CallReport, DeviceOrder, Report, Response
-from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechStarted
+from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
 from voice_node.model.turn import (
     CaptureChanged,
     MuteChanged,
@@ -183,7 +183,7 @@ class Pipeline:
         except NodeError as error:
             self._failures.append(error)
         finally:
-            self._pipes.inputs.close()
+            self._pipes.inputs.offer(SpeechOver())  # not closed: turns under way still get their answers
 
     async def _say_all(self, said: Sequence[Speech], rate_hz: int) -> None:
         async with self._saying:  # a mute ends a segment only after what was said of it

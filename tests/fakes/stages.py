@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Self
 
 from voice_node.model.audio import Frame
+from voice_node.model.speech import SpeechOver
 from voice_node.mqtt.message import Message
 from voice_node.session.protocol import Input
 
@@ -118,6 +119,8 @@ class Session:
             fail = group.create_task(self._fail())
             async for value in inputs:
                 await self.may_read.wait()
+                if isinstance(value, SpeechOver):
+                    break
                 self.inputs.append(value)
                 self.react(value)
             fail.cancel()

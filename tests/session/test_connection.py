@@ -24,6 +24,7 @@ from tests.fakes.until import until
 from tests.session.node import CANARY, PCM, Node, call, node, reply, spoken_turn
 from tests.session.room import SECOND
 from voice_node.model.control import AnswerCall, AskText
+from voice_node.model.speech import SpeechOver
 from voice_node.model.turn import LinkChanged, ReplyAudio, ServiceTrouble, ToolCall, Transcript
 
 
@@ -250,6 +251,24 @@ async def test_the_end_of_inputs_waits_for_the_last_turn() -> None:
         await room.say("t1")
         room.inputs.close()
         await asyncio.wait_for(room.run(), 10)
+        assert await room.ended(1) == [("t1", "completed")]
+
+
+async def test_a_call_of_the_last_turn_still_gets_its_answer() -> None:
+    script = (
+        *greet(),
+        Expect("conversation.item.create"),
+        Expect("response.create"),
+        call("r1", "call_1"),
+        Expect("conversation.item.create", lambda event: event["item"]["call_id"] == "call_1"),
+        Expect("response.create"),
+        reply("r2"),
+    )
+    async with RealtimeServer(script) as server, node(server.url) as room:
+        await room.inputs.put(AskText("t1", "light on"))
+        await room.inputs.put(SpeechOver())
+        await until(lambda: bool(room.all(ToolCall)))
+        await room.inputs.put(AnswerCall("call_1", "{}"))
         assert await room.ended(1) == [("t1", "completed")]
 
 

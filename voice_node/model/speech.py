@@ -58,5 +58,10 @@ class SpeechEnded:
     reason: EndReason
 
 
+@dataclass(frozen=True, slots=True)
+class SpeechOver:
+    """Nobody will be heard any more: the session ends when the turns under way are over."""
+
+
 Speech = SpeechStarted | SpeechAudio | SpeechEnded
 """Closed: match it with `assert_never`."""

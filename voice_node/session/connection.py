@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from voice_node.model.errors import SessionRefused
 from voice_node.model.moment import Moment
+from voice_node.model.speech import SpeechOver
 from voice_node.model.turn import Outcome, ReplyAudio, ReplyAudioEnded
 from voice_node.session import wire_beta, wire_common, wire_ga
 from voice_node.session.events import AppendAudio, ClientEvent, Malformed
@@ -98,21 +99,25 @@ class Connection:
         """Connections after the first."""
 
     async def run(self, inputs: AsyncIterator[Input]) -> None:
-        """Serve until `inputs` end and the last turn is over.
+        """Serve until nobody will be heard any more (`SpeechOver`, or the end of `inputs`) and the last turn is over.
 
         Raises SessionRefused (inside an exception group) where no other attempt can help.
         """
         async with asyncio.TaskGroup() as group:
             link = group.create_task(self._keep_link(), name="session.link")
             ticker = group.create_task(self._keep_time(), name="session.time")
-            async for value in inputs:
-                self._perform(self._protocol.put(value, self._clock()))
-                await self._has_room.wait()
-            while not self._protocol.is_quiet:
+            feeder = group.create_task(self._feed(inputs), name="session.feed")
+            while not self._protocol.is_over:
                 self._changed.clear()
                 await self._changed.wait()
-            link.cancel()
-            ticker.cancel()
+            for task in (link, ticker, feeder):
+                task.cancel()
+
+    async def _feed(self, inputs: AsyncIterator[Input]) -> None:
+        async for value in inputs:
+            self._perform(self._protocol.put(value, self._clock()))
+            await self._has_room.wait()
+        self._perform(self._protocol.put(SpeechOver(), self._clock()))
 
     async def _keep_time(self) -> None:
         while True:

@@ -23,7 +23,7 @@ from typing import Any, assert_never
 
 from voice_node.model.control import AnswerCall, AskText, ResetConversation, SayText, SetSpent, StopReply
 from voice_node.model.moment import Moment
-from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechStarted
+from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
 from voice_node.model.turn import LinkChanged, ServiceTrouble
 from voice_node.session import events as ev
 from voice_node.session.conversation import Conversation
@@ -37,7 +37,7 @@ from voice_node.settings.session import SessionSettings
 from voice_node.settings.session_limits import Dialect, dialect_of
 from voice_node.settings.tools import Tool
 
-Input = Speech | AnswerCall | AskText | SayText | StopReply | ResetConversation | SetSpent
+Input = Speech | SpeechOver | AnswerCall | AskText | SayText | StopReply | ResetConversation | SetSpent
 """What the rest of the node puts into the session."""
 
 HANDSHAKE_PATIENCE_S = 10.0
@@ -98,6 +98,7 @@ class Protocol:
         """When the session should be renewed, on the steady clock."""
         self._wanted: Mapping[str, Any] = {}
         """The session object that was asked for last."""
+        self._is_ending = False
         self._is_spent = False
         self._event_number = 0
         self._setup_event_id = ""
@@ -137,6 +138,11 @@ class Protocol:
         """Nothing is said, answered or waited for."""
         return self._conversation.is_quiet
 
+    @property
+    def is_over(self) -> bool:
+        """Nobody will be heard any more, and every turn is over."""
+        return self._is_ending and self.is_quiet
+
     def disconnected(self, detail: str, now: Moment) -> Step:
         """The socket is gone, or never came up; `detail` says why, for people."""
         step = Step()
@@ -163,6 +169,8 @@ class Protocol:
                 self._conversation.stop(now, step)
                 if item_id is not None and self.is_ready:
                     self._replies.cut(item_id, played_ms, step)
+            case SpeechOver():
+                self._is_ending = True
             case SetSpent(is_spent):
                 self._is_spent = is_spent  # the turn under way is finished first, see `tick`
             case ResetConversation():
