@@ -86,7 +86,14 @@ class Until:
     heard: Callable[[bytes], bool]
 
 
-Step = Until | Expect | Emit | Close | Drop | Freeze | Pause | Stay | Refuse
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Send what this makes of the client event that came last."""
+
+    make: Callable[[Json], Sequence[Json]]
+
+
+Step = Answer | Until | Expect | Emit | Close | Drop | Freeze | Pause | Stay | Refuse
 Script = Sequence[Step]
 
 
@@ -202,6 +209,9 @@ class RealtimeServer:
             case Emit(events):
                 for message in events:
                     await connection.send(json.dumps(message) if isinstance(message, dict) else message)
+            case Answer(make):
+                for answer in make(self.events[-1]):
+                    await connection.send(json.dumps(answer))
             case Close(code, reason):
                 await connection.close(code, reason)
             case Drop():
