@@ -29,6 +29,11 @@ class FaultProxy:
         self._is_refusing = False
         self._left: int | None = None
 
+    @property
+    def is_in_use(self) -> bool:
+        """A connection is open."""
+        return bool(self._open)
+
     def refuse(self) -> None:
         """Reset every new connection; those that are open stay."""
         self._is_refusing = True

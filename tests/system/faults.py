@@ -1,0 +1,375 @@
+"""Rooms under faults: `python -m tests.system.faults --seeds 1 2 3 --faults 1000`
+
+Real nodes speak through a proxy each to a real broker, and to a server that writes down what it sends. A seed's dice
+break the links (reset, cut, stall, refuse), and kill -9 the broker and nodes. In the end the sets are compared.
+
+The waits between two connections are shortened to a second at most, so that a minute holds more than two faults a
+room; nothing else about the nodes is changed.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from tests.benchmarks.room import write_sentences
+from tests.fakes.broker import Broker
+from tests.fakes.proxy import FaultProxy
+from tests.fakes.until import until
+from tests.system.soak_server import SoakServer
+
+log = logging.getLogger(__name__)
+
+ROOMS = ("attic", "bath", "cellar", "den")
+HASTY_NODE = """
+import sys
+from voice_node.mqtt import bridge
+bridge._SHORTEST_GAP_S, bridge._LONGEST_GAP_S, bridge._PROBE_S = 0.2, 1.0, 1.0
+from voice_node.cli import main
+main()
+"""
+TOOL_S = 2
+"""A tool call's time; stalls are longer and shorter."""
+FAULTS = {"reset": 34, "cut": 34, "stall": 14, "refuse": 10, "kill node": 5, "kill broker": 3}
+"""Of a hundred."""
+MEAN_GAP_S = 0.2
+"""Between two faults, over all rooms: each has a second in between."""
+SLACK_S = 0.1
+"""A loaded machine may look at its clock so late."""
+
+
+@dataclass
+class Outcome:
+    """What one seed came to."""
+
+    seed: int
+    faults: Counter[str] = field(default_factory=Counter)
+    connections: int = 0
+    owed: int = 0
+    sent: int = 0
+    delivered: int = 0
+    delayed: int = 0
+    repeated: int = 0
+    calls: int = 0
+    executed: int = 0
+    died: int = 0
+    """Transcripts that nobody has: the node was killed as they came."""
+    seconds: float = 0.0
+    failures: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        faults = ", ".join(f"{name} {number}" for name, number in sorted(self.faults.items()))
+        lines = [
+            f"seed {self.seed}: {self.faults.total()} faults in {self.seconds:.0f} s ({faults}); "
+            f"the nodes came to the broker {self.connections} times",
+            f"  transcripts: {self.sent} sent by the service, {self.owed} owed, {self.delivered} on MQTT "
+            f"({self.delayed} of them late, {self.repeated} of them more than once), {self.died} died with a node",
+            f"  tool calls: {self.calls} asked for, {self.executed} executed",
+            *(f"  FAILED: {failure}" for failure in self.failures),
+        ]
+        return "\n".join(lines)
+
+
+class Home:
+    """Home automation: one client that comes back by itself, executes whatever arrives, and answers it."""
+
+    def __init__(self, port: int) -> None:
+        self.messages: list[tuple[str, Any]] = []
+        """Transcripts and finished turns, as they came: room and content."""
+        self.executed: list[tuple[str, float, float]] = []
+        """Each call: its id, when it came, and how many seconds after its end."""
+        self._lock = threading.Lock()
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_connect = self._on_connect
+        self._client.on_message = self._on_message
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+        self._client.on_connect = self._client.on_message = None
+
+    def _on_connect(
+        self, client: Client, userdata: object, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        wanted = ("voice_node/+/transcript", "voice_node/+/event", "voice_node/+/tool/+/call")
+        client.subscribe([(name, 1) for name in wanted])
+
+    def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:
+        now = time.time()
+        content = json.loads(message.payload)
+        room, kind = message.topic.split("/")[1:3]
+        with self._lock:
+            if kind == "tool":
+                self.executed.append((content["call_id"], now, now - _seconds(content["expires_at"])))
+            elif kind == "transcript" or content["event_type"] == "turn_finished":
+                self.messages.append((room, content))
+        if kind == "tool":
+            answer = json.dumps({"call_id": content["call_id"], "output": "done"})
+            client.publish(message.topic.removesuffix("call") + "result", answer, 1)
+
+    def transcripts(self, room: str | None = None) -> list[Any]:
+        with self._lock:
+            return [c for place, c in self.messages if "item_id" in c and room in (None, place)]
+
+    def finished(self) -> set[str]:
+        with self._lock:
+            return {c["turn_id"] for _, c in self.messages if c.get("event_type") == "turn_finished"}
+
+
+class Room:
+    """A node as a process, behind its proxy."""
+
+    def __init__(self, folder: Path, name: str, server: SoakServer, sound: Path, proxy: FaultProxy) -> None:
+        self.name = name
+        self.proxy = proxy
+        self._folder = folder / name
+        self._folder.mkdir()
+        self._room = self._folder / f"{name}.yaml"
+        parameters = {"type": "object", "properties": {"state": {"type": "string"}}, "required": ["state"]}
+        settings: dict[str, Any] = {
+            "room": name,
+            "capture": {"device": f"wav:{sound}", "echo": "off"},
+            "gate": {"hang_over_ms": 300},
+            "session": {
+                "provider": "custom",
+                "url": server.url(name),
+                "output_modalities": ["text"],
+                "connect": "always",
+            },
+            "playback": {"device": "none"},
+            "budget": {"usd_per_day": None},
+            "mqtt": {"port": proxy.port},
+            "tools": [
+                {"name": "set_light", "description": "A light.", "parameters": parameters, "timeout_s": TOOL_S}
+                | {"max_per_minute": 100}
+            ],
+        }
+        self._room.write_text(json.dumps(settings))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        return (self._folder / "log").read_text()
+
+    def start(self) -> None:
+        environ = os.environ | {"STATE_DIRECTORY": str(self._folder / "state")}
+        with (self._folder / "log").open("ab") as file:
+            command = [sys.executable, "-c", HASTY_NODE, "run", str(self._room)]
+            self._process = subprocess.Popen(command, env=environ, stdout=file, stderr=file)
+
+    async def end(self, how: signal.Signals) -> None:
+        process = self._process
+        assert process is not None
+        process.send_signal(how)
+        await until(lambda: process.poll() is not None, 20)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+
+class Storm:
+    """One seed."""
+
+    def __init__(self, seed: int, faults: int) -> None:
+        self.outcome = Outcome(seed)
+        self._faults = faults
+        self._dice = random.Random(seed)  # the seed's faults are the same each time; what they hit is not
+        self._healing: dict[str, asyncio.Task[None]] = {}
+        self._sent: set[str] = set()
+        self._owed: list[str] = []
+        self._asked: set[str] = set()
+        self._unanswered: list[str] = []
+
+    async def run(self, folder: Path) -> Outcome:
+        """Let it loose on the rooms, and compare."""
+        began = time.monotonic()
+        sound = await asyncio.to_thread(write_sentences, folder / "talk.wav", 400)
+        async with AsyncExitStack() as stack:
+            broker = stack.enter_context(Broker())
+            server = await stack.enter_async_context(SoakServer())
+            home = Home(broker.port)
+            stack.callback(home.close)
+            rooms = []
+            for name in ROOMS:
+                proxy = await stack.enter_async_context(FaultProxy(broker.port))
+                rooms.append(Room(folder, name, server, sound, proxy))
+            try:
+                for room in rooms:
+                    room.start()
+                await until(lambda: len({m[0] for m in home.messages}) == len(rooms), 60)
+                await self._blow(broker, rooms)
+                await self._calm(server, home)
+                for room in rooms:
+                    if not room.is_running:
+                        self.outcome.failures.append(f"{room.name} has ended by itself")
+                    await room.end(signal.SIGTERM)
+                self.outcome.connections = sum(room.proxy.connections for room in rooms)
+                self._compare(server, home)
+                self.outcome.failures += [f"{r.name}: a traceback in its log" for r in rooms if "Traceback" in r.log]
+            finally:
+                for room in rooms:
+                    if room.is_running:
+                        await room.end(signal.SIGKILL)
+                if self.outcome.failures:
+                    for room in rooms:
+                        log.warning("%s:\n%s", room.name, room.log[-5000:])
+        self.outcome.seconds = time.monotonic() - began
+        return self.outcome
+
+    async def _blow(self, broker: Broker, rooms: list[Room]) -> None:
+        for _ in range(self._faults):
+            (fault,) = self._dice.choices(list(FAULTS), list(FAULTS.values()))
+            room = await self._victim(rooms)
+            length_s = self._dice.uniform(0.1, 4.0)
+            size = self._dice.randrange(1, 3000)
+            gap_s = self._dice.uniform(0, 2 * MEAN_GAP_S)
+            if room.name in self._healing and fault in ("stall", "refuse"):
+                fault = "reset"
+            self.outcome.faults[fault] += 1
+            match fault:
+                case "reset":
+                    room.proxy.reset()
+                case "cut":
+                    room.proxy.cut_after(size)
+                case "stall":
+                    room.proxy.stall()
+                    self._heal(room, length_s)
+                case "refuse":
+                    room.proxy.refuse()
+                    room.proxy.reset()
+                    self._heal(room, length_s / 2)
+                case "kill node":
+                    await room.end(signal.SIGKILL)
+                    room.start()
+                case "kill broker":
+                    broker.kill()
+                    await asyncio.sleep(length_s / 4)
+                    await asyncio.to_thread(broker.restart)
+            await asyncio.sleep(gap_s)
+        for task in list(self._healing.values()):
+            await task
+        for room in rooms:
+            room.proxy.heal()
+
+    async def _victim(self, rooms: list[Room]) -> Room:
+        """A room with a connection that can be broken."""
+        order = self._dice.sample(rooms, len(rooms))
+        await until(lambda: any(room.proxy.is_in_use for room in rooms), 30)
+        return next(room for room in order if room.proxy.is_in_use)
+
+    def _heal(self, room: Room, after_s: float) -> None:
+        async def heal() -> None:
+            await asyncio.sleep(after_s)
+            room.proxy.heal()
+            del self._healing[room.name]
+
+        self._healing[room.name] = asyncio.create_task(heal())
+
+    async def _calm(self, server: SoakServer, home: Home) -> None:
+        """Wait until everything that was owed when the storm ended is there, or is given up."""
+        self._sent = {item for talk in server.talks for _, item in talk.transcripts}
+        self._owed = [item for talk in server.talks for item in talk.owed()]
+        self._asked = {call for talk in server.talks for call in talk.calls}
+
+        def unanswered() -> list[str]:
+            return [call for talk in server.talks for call in talk.unanswered() if call in self._asked]
+
+        def is_over() -> bool:
+            return {c["item_id"] for c in home.transcripts()}.issuperset(self._owed) and not unanswered()
+
+        with suppress(TimeoutError):
+            await until(is_over, 60)
+        self._unanswered = unanswered()
+
+    def _compare(self, server: SoakServer, home: Home) -> None:
+        outcome = self.outcome
+        sent = {item for talk in server.talks for _, item in talk.transcripts}
+        seen = Counter(content["item_id"] for content in home.transcripts())
+        outcome.owed, outcome.sent = len(self._owed), len(self._sent)
+        outcome.delivered = len(self._sent & set(seen))
+        outcome.repeated = sum(number > 1 for number in seen.values())
+        outcome.delayed = len({c["item_id"] for c in home.transcripts() if "delayed_ms" in c})
+        outcome.died = outcome.sent - outcome.delivered
+        self._demand("transcripts are not on MQTT", [item for item in self._owed if item not in seen])
+        self._demand("transcripts were never sent by the service", [item for item in seen if item not in sent])
+        for room in ROOMS:
+            order = list(dict.fromkeys(int(c["item_id"].split("_")[1]) for c in home.transcripts(room)))
+            self._demand(f"{room}: out of order", [b for a, b in itertools.pairwise(order) if b < a])
+        turns = {c["item_id"]: c["turn_id"] for c in home.transcripts()}
+        replies = {c["item_id"] for c in home.transcripts() if c["role"] == "assistant"}
+        ended = {turns[item] for item in self._owed if item in replies}
+        self._demand("turns were not told to be over", sorted(ended - home.finished()))
+        executed = Counter(call for call, _, _ in home.executed)
+        asked = {call for talk in server.talks for call in talk.calls}
+        outcome.calls, outcome.executed = len(self._asked), len(self._asked & set(executed))
+        self._demand("calls ran more than once", [call for call, number in executed.items() if number > 1])
+        self._demand("calls ran that nobody asked for", [call for call in executed if call not in asked])
+        late = [f"{call} ({late_s:.2f} s)" for call, _, late_s in home.executed if late_s > SLACK_S]
+        self._demand("calls ran after their deadline", late)
+        outputs = [(call, number) for talk in server.talks for call, number in talk.calls.items()]
+        self._demand("calls have more than one output", [call for call, number in outputs if number > 1])
+        self._demand("calls have no output", self._unanswered)
+        self._demand("outputs are for no call", [call for talk in server.talks for call in talk.strangers])
+        if not outcome.delayed or not executed or not self._owed:
+            outcome.failures.append("the storm did not bite: nothing came late, or nothing at all")
+
+    def _demand(self, what: str, culprits: list[Any]) -> None:
+        if culprits:
+            self.outcome.failures.append(f"{len(culprits)} {what}: {culprits[:5]}")
+
+
+async def storm(seed: int, faults: int, folder: Path) -> Outcome:
+    """One seed; its failures are in what it returns."""
+    return await Storm(seed, faults).run(folder)
+
+
+def main() -> int:
+    """Run the seeds one after the other."""
+    parser = argparse.ArgumentParser(prog="python -m tests.system.faults", description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--faults", type=int, default=1000, help="over all seeds")
+    wishes = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    outcomes = []
+    for place, seed in enumerate(wishes.seeds):
+        share = wishes.faults // len(wishes.seeds) + (place < wishes.faults % len(wishes.seeds))
+        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+            outcomes.append(asyncio.run(storm(seed, share, Path(folder))))
+        print(outcomes[-1], flush=True)  # noqa: T201 - what the command is for
+    total = sum((outcome.faults for outcome in outcomes), Counter[str]()).total()
+    bad = sum(len(outcome.failures) for outcome in outcomes)
+    verdict = f"{bad} failures" if bad else "all is well"
+    print(f"{total} faults over {len(outcomes)} seeds: {verdict}")  # noqa: T201
+    return int(bad > 0)
+
+
+def _seconds(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""A Realtime server that writes down every commit and asks for a tool, and remembers what it sent and what came back.
+
+Each commit becomes a final transcript of its own words and, when a response is asked for, one call; its output becomes
+one written reply. What it sent is *owed* to home automation, but for what a killed process may take with it: the last
+that was sent before a connection ended, as far as the node had not yet shown that it had it for a while.
+"""
+
+import itertools
+import json
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+SETTLED_S = 0.25
+"""What the node had for so long must outlive it."""
+
+
+@dataclass(slots=True)
+class Talk:
+    """One connection, as the server saw it."""
+
+    room: str
+    transcripts: list[tuple[float, str]] = field(default_factory=list)
+    """When each was sent, and its item."""
+    calls: dict[str, int] = field(default_factory=dict)
+    """Each call, and how many outputs came."""
+    strangers: list[str] = field(default_factory=list)
+    """Outputs for no call of this connection."""
+    heard: list[float] = field(default_factory=list)
+    """When an output came: what was sent before had been read."""
+    ended: float | None = None
+
+    def owed(self) -> list[str]:
+        """The items whose words must be on MQTT, in order."""
+        if self.ended is None:
+            return [item for _, item in self.transcripts]
+        shown = max((at for at in self.heard if at < self.ended - SETTLED_S), default=0.0)
+        return [item for at, item in self.transcripts if at < shown]
+
+    def unanswered(self) -> list[str]:
+        """Calls without output, on a connection that is still there."""
+        return [call for call, outputs in self.calls.items() if outputs == 0 and self.ended is None]
+
+
+class SoakServer:
+    """`async with SoakServer() as server:`; the room is the last part of the address."""
+
+    def __init__(self) -> None:
+        self.talks: list[Talk] = []
+        self._numbers = itertools.count(1)
+        self._server: Server | None = None
+
+    def url(self, room: str) -> str:
+        """For this room."""
+        assert self._server is not None
+        return f"ws://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}/{room}/v1/realtime"
+
+    async def __aenter__(self) -> Self:
+        self._server = await serve(self._serve, "127.0.0.1", 0, compression=None, close_timeout=1)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        talk = Talk(connection.request.path.split("/")[1])
+        self.talks.append(talk)
+        try:
+            await self._talk(connection, talk)
+        except ConnectionClosed:
+            pass
+        finally:
+            talk.ended = time.time()
+
+    async def _talk(self, connection: ServerConnection, talk: Talk) -> None:
+        async def send(event_type: str, **fields: Any) -> None:
+            event = {"type": event_type, "event_id": f"event_{next(self._numbers)}", **fields}
+            await connection.send(json.dumps(event))
+
+        is_answered = False
+        await send("session.created", session={"type": "realtime", "id": f"sess_{next(self._numbers)}"})
+        async for message in connection:
+            event = json.loads(message)
+            match event["type"]:
+                case "session.update":
+                    await send("session.updated", session=event["session"])
+                case "input_audio_buffer.commit":
+                    is_answered = False
+                    item = f"item_{next(self._numbers)}"
+                    await send("input_audio_buffer.committed", item_id=item)
+                    await send(
+                        "conversation.item.input_audio_transcription.completed",
+                        item_id=item,
+                        content_index=0,
+                        transcript=f"switch it on, {item}",
+                        usage={"type": "duration", "seconds": 1},
+                    )
+                    talk.transcripts.append((time.time(), item))
+                case "response.create":
+                    await self._respond(send, talk, event["response"].get("metadata", {}), is_answered)
+                case "conversation.item.create" if event["item"]["type"] == "function_call_output":
+                    is_answered = True
+                    self._take(talk, event["item"]["call_id"])
+
+    def _take(self, talk: Talk, call_id: str) -> None:
+        talk.heard.append(time.time())
+        if call_id in talk.calls:
+            talk.calls[call_id] += 1
+        else:
+            talk.strangers.append(call_id)
+
+    async def _respond(self, send: Any, talk: Talk, metadata: dict[str, str], is_answered: bool) -> None:
+        response: dict[str, Any] = {"id": f"resp_{next(self._numbers)}", "status": "in_progress", "metadata": metadata}
+        item_id = f"item_{next(self._numbers)}"
+        await send("response.created", response=response)
+        if is_answered:
+            item: dict[str, Any] = {"id": item_id, "type": "message", "role": "assistant", "status": "completed"}
+            item["content"] = [{"type": "output_text", "text": f"Done, {item_id}."}]
+        else:
+            call_id = f"call_{next(self._numbers)}"
+            item = {"id": item_id, "type": "function_call", "status": "completed", "call_id": call_id}
+            item |= {"name": "set_light", "arguments": '{"state": "on"}'}
+            talk.calls[call_id] = 0
+        if is_answered:
+            place = {"response_id": response["id"], "item_id": item_id, "output_index": 0, "content_index": 0}
+            await send("response.output_text.done", text=f"Done, {item_id}.", **place)
+        await send("response.output_item.done", response_id=response["id"], output_index=0, item=item)
+        if is_answered:
+            talk.transcripts.append((time.time(), item_id))
+        usage = {"total_tokens": 3, "input_tokens": 2, "output_tokens": 1}
+        await send("response.done", response=response | {"status": "completed", "output": [item], "usage": usage})
