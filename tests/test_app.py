@@ -13,7 +13,6 @@ from pydantic import SecretStr
 
 from tests.fakes.tone import noise, write_wav
 from voice_node.app import (
-    Delivery,
     Node,
     Orders,
     Recordings,
@@ -26,12 +25,10 @@ from voice_node.app import (
 from voice_node.capture import recording as recording_module
 from voice_node.capture.recording import Recording
 from voice_node.model.errors import CaptureLost, ConfigError
-from voice_node.mqtt.bridge import Bridge, Published
 from voice_node.mqtt.message import Message
-from voice_node.mqtt.topics import Topics
 from voice_node.pipeline import End
 from voice_node.runtime.systemd import ServiceManager
-from voice_node.settings.schema import MqttSettings, RoomSettings
+from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets
 
 CALL = Message("voice_node/kitchen/tool/a/call", b"{}", qos=1)
@@ -101,31 +98,6 @@ def test_a_room_is_usable_with_its_secrets_only(tmp_path: Path) -> None:
         f"{path}: mqtt.username: a user name",
     ]
     assert usable_room(path, Secrets(SecretStr("k"), SecretStr("p"))).settings.room == "kitchen"
-
-
-@pytest.mark.parametrize(
-    ("fate", "trouble"),
-    [
-        (Published.DELIVERED, None),
-        (Published.UNHEARD, "nobody has subscribed"),
-        (Published.UNREACHABLE, "away"),
-        (Published.DENIED, "access rules"),
-        (Published.REFUSED, "refuses"),
-    ],
-)
-async def test_what_could_not_be_delivered_is_said_in_words(
-    fate: Published, trouble: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    async def publish(_bridge: Bridge, _message: Message, _timeout_s: float = 5.0) -> Published:
-        return fate
-
-    monkeypatch.setattr(Bridge, "publish", publish)
-    bridge = Bridge(MqttSettings(), None, Topics("voice_node", "kitchen"), "id", tmp_path, lambda _: None)
-    said = await Delivery(bridge).deliver(CALL)
-    assert said is None if trouble is None else trouble in (said or "")
-    fate = Published.TIMEOUT
-    with pytest.raises(TimeoutError):  # nobody knows
-        await Delivery(bridge).deliver(CALL)
 
 
 async def test_signals_become_orders() -> None:

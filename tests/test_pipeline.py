@@ -35,7 +35,8 @@ from voice_node.model.turn import (
 )
 from voice_node.mqtt.encode import encode
 from voice_node.mqtt.topics import Topics
-from voice_node.pipeline import End, Pipeline, Pipes
+from voice_node.pipeline import End, Pipeline
+from voice_node.pipes import Pipes
 from voice_node.router.costs import Costs
 from voice_node.router.router import Router
 from voice_node.router.tuning import Tuning

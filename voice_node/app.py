@@ -26,12 +26,13 @@ from voice_node.gate.gate import Gate
 from voice_node.gate.webrtc import WebrtcDetector
 from voice_node.model.errors import ConfigError, NodeError
 from voice_node.model.moment import Moment
-from voice_node.mqtt.bridge import Bridge, Published
+from voice_node.mqtt.bridge import Bridge
+from voice_node.mqtt.delivery import Delivery
 from voice_node.mqtt.discovery import document
 from voice_node.mqtt.encode import encode
-from voice_node.mqtt.message import Message
 from voice_node.mqtt.topics import Topics
-from voice_node.pipeline import End, Pipeline, Pipes
+from voice_node.pipeline import End, Pipeline
+from voice_node.pipes import Pipes
 from voice_node.playback.speaker import NullSpeaker, Speaker
 from voice_node.router.costs import Costs
 from voice_node.router.direct import expected_filters
@@ -212,6 +213,7 @@ class Node:
         player = self._player(pipes)
         player.set_volume(settings.playback.volume)
         pipes.player = player
+        pipes.volume = settings.playback.volume
         private_ear = self._private_ear()
         encoder = InputEncoder(settings.session.input_format)
         is_paced = capabilities(settings.session).wants_real_time_audio
@@ -267,12 +269,13 @@ class Node:
 
     def _private_ear(self) -> PrivateEar | None:
         settings = self._room.settings
-        if all(tool.policy != "pin" for tool in settings.tools):
+        pin = self._secrets.pin
+        if pin is None or all(tool.policy != "pin" for tool in settings.tools):
             return None
         from voice_node.local.digits import DigitListener, can_hear_digits  # here: only who asks for a code needs it
 
         if can_hear_digits(settings.language):
-            ear = DigitListener()
+            ear = DigitListener(len(pin.get_secret_value()))
             self._stack.push_async_callback(ear.close)
             return ear
         log.warning("the code for `confirm: pin` is recognised by the service, not on this device")
@@ -353,32 +356,6 @@ class Node:
         except ConfigError as error:
             return Reloaded(str(error))
         return Reloaded(None, tuple(at_next_session(self._room.settings.session, self.next_room.settings.session)))
-
-
-class Delivery:
-    """The bridge as the pipeline knows it: what could not be delivered is said in words."""
-
-    def __init__(self, bridge: Bridge) -> None:
-        self._bridge = bridge
-        self.start = bridge.start
-        self.stop = bridge.stop
-        self.offer = bridge.offer
-
-    async def deliver(self, message: Message) -> str | None:
-        """Why `message` did not reach anybody, or None; TimeoutError where nobody knows."""
-        match await self._bridge.publish(message):
-            case Published.DELIVERED:
-                return None
-            case Published.TIMEOUT:
-                raise TimeoutError
-            case Published.UNHEARD:
-                return "nobody has subscribed to its topic"
-            case Published.UNREACHABLE:
-                return "the broker is away"
-            case Published.DENIED:
-                return "the broker's access rules forbid it"
-            case Published.REFUSED:
-                return "the broker refuses it"
 
 
 def turn_ids() -> Callable[[], str]:

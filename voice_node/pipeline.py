@@ -23,7 +23,7 @@ from typing import assert_never
 
 from voice_node.audio.resample import Resampler
 from voice_node.model import control as ctl
-from voice_node.model.command import BrokerChanged, Command, ReplyTo
+from voice_node.model.command import Command, ReplyTo
 from voice_node.model.errors import NodeError
 from voice_node.model.report import CallReport, DeviceOrder, Report, Response
 from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
@@ -31,19 +31,16 @@ from voice_node.model.turn import (
     CaptureChanged,
     MuteChanged,
     Outcome,
-    ReplyAudio,
-    ReplyAudioEnded,
     SoundCounted,
     SpeechChanged,
     TurnFinished,
     TurnLost,
 )
 from voice_node.mqtt.encode import Unencodable
+from voice_node.pipes import Pipes
 from voice_node.private import PrivateHearing
 from voice_node.router.action import Action
-from voice_node.runtime.pipe import Pipe
-from voice_node.session.protocol import Input
-from voice_node.stages import Player, Stages
+from voice_node.stages import Stages
 
 log = logging.getLogger(__name__)
 
@@ -61,50 +58,6 @@ class End(Enum):
     """The source ended, or somebody asked to stop."""
     RELOAD = auto()
     """The room file is to be read again."""
-
-
-class Pipes:
-    """The two channels; adapters get their ends of them before there is a pipeline."""
-
-    def __init__(self) -> None:
-        self.inputs: Pipe[Input] = Pipe(564, reserved=64)
-        self.inbox: Pipe[Outcome | Command] = Pipe(2000)
-        self.player: Player | None = None
-        self.broker_came = asyncio.Event()
-        self._heard_turn = ""
-        """Whose reply audio came last."""
-        self._hushed_turn = ""
-
-    def tell(self, outcome: Outcome) -> None:
-        """An outcome for the router."""
-        if not self.inbox.offer(outcome) and not self.inbox.is_closed:
-            log.error("an outcome was lost: the router is too far behind")
-
-    def order(self, command: Command) -> None:
-        """A command for the router; a broker's flood must not push out outcomes."""
-        if isinstance(command, BrokerChanged) and command.is_connected:
-            self.broker_came.set()
-        if len(self.inbox) < 1000 or isinstance(command, BrokerChanged):
-            self.inbox.offer(command)
-        else:
-            self.inbox.lost += 1
-
-    def play(self, piece: ReplyAudio | ReplyAudioEnded) -> None:
-        """Reply audio for the speaker."""
-        if self.player is None or piece.turn_id == self._hushed_turn:
-            return
-        match piece:
-            case ReplyAudio(turn_id, item_id, _, pcm):
-                self._heard_turn = turn_id
-                self.player.play(item_id, pcm)
-            case ReplyAudioEnded(_, item_id):
-                self.player.end(item_id)
-            case _:
-                assert_never(piece)
-
-    def hush(self) -> None:
-        """Nothing more of what sounds now: pieces of it are still on their way when the speaker is stopped."""
-        self._hushed_turn = self._heard_turn
 
 
 class Pipeline:
@@ -315,7 +268,11 @@ class Pipeline:
     def _control(self, control: ctl.Control) -> None:
         stages, inputs = self._stages, self._pipes.inputs
         match control:
-            case ctl.AnswerCall() | ctl.AskText() | ctl.SayText() | ctl.ResetConversation():
+            case ctl.SayText(turn_id, _, volume):
+                if volume is not None:
+                    self._pipes.give_volume(turn_id, volume)
+                inputs.offer(control)
+            case ctl.AnswerCall() | ctl.AskText() | ctl.ResetConversation():
                 inputs.offer(control)
             case ctl.StopReply():
                 self._silence()
@@ -323,6 +280,7 @@ class Pipeline:
                 self._is_muted = is_muted
                 self._switched.set()
             case ctl.SetVolume(volume):
+                self._pipes.volume = volume
                 stages.player.set_volume(volume)
             case ctl.TuneGate(min_snr_db, hang_over_ms):
                 stages.gate.tune(min_snr_db, hang_over_ms)

@@ -18,7 +18,7 @@ from voice_node.app import Node, Orders
 from voice_node.model.turn import LinkChanged, Outcome
 from voice_node.mqtt.message import Incoming, Message
 from voice_node.mqtt.observer import Observer
-from voice_node.pipeline import Pipes
+from voice_node.pipes import Pipes
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.settings.load import load_room
 from voice_node.settings.schema import MqttSettings

@@ -44,10 +44,9 @@ class Conversation:
         self._is_transcribed = settings.transcription is not None or settings.type == "transcription"
         self._is_answered = settings.type == "realtime"
         self._new_event_id = new_event_id
-        encoder = InputEncoder(settings.input_format)
-        self._bytes_per_s = encoder.bytes_per_second
+        self._encoder = InputEncoder(settings.input_format)
         detection = turn_detection_of(settings, dialect_of(settings) or "ga")
-        self._ending = None if detection is None else ServerEnding(detection, encoder)
+        self._ending = None if detection is None else ServerEnding(detection, self._encoder)
         self.memory = Memory(settings.conversation, new_event_id)
         self.turns = Turns()
         self.sequencer = Sequencer()
@@ -216,7 +215,7 @@ class Conversation:
         if not self.is_ready:
             return
         event_id = self._new_event_id()
-        job = self.sequencer.next(event_id)
+        job = self.sequencer.next(event_id, may_announce=not self.turns.is_anybody_speaking)
         if job is None:
             return
         self.response_at = now.at
@@ -225,10 +224,6 @@ class Conversation:
             step.sends.append(ev.CreateAnnouncement(event_id, job.announcement, metadata | {"voice_node": "say"}))
         else:
             step.sends.append(ev.CreateResponse(event_id, metadata, job.instructions))
-
-    def _size(self, duration_ms: int) -> int:
-        """Bytes of so much sound."""
-        return self._bytes_per_s * duration_ms // 1000
 
     def _begin_spoken(self, turn_id: str, now: Moment, *, is_rest: bool = False) -> Turn:
         turn = Turn(turn_id, Kind.SPOKEN, now.wall, now.at, is_transcript_due=self._is_transcribed, is_rest=is_rest)
@@ -253,6 +248,7 @@ class Conversation:
             if turn.phase is Phase.SENDING:
                 step.sends.append(ev.ClearAudio(self._new_event_id()))
             self.turns.end(turn)
+            self.ask_next(now, step)
             return
         turn.duration_ms = value.end_ms - value.start_ms
         turn.started_at = now.minus_ms(turn.duration_ms)
@@ -290,12 +286,12 @@ class Conversation:
             self._append(pcm, step)
 
     def _append(self, pcm: bytes, step: Step) -> None:
-        size = self._size(PIECE_MS)
+        size = self._encoder.size(PIECE_MS)
         step.sends.extend(ev.AppendAudio(pcm[at : at + size]) for at in range(0, len(pcm), size))
 
     def _commit(self, turn: Turn, now: Moment, step: Step) -> None:
         event_id = self._new_event_id()
-        if len(turn.audio) < self._size(SHORTEST_COMMIT_MS):
+        if len(turn.audio) < self._encoder.size(SHORTEST_COMMIT_MS):
             step.sends.append(ev.ClearAudio(event_id))
             self.lose(turn, LostReason.EMPTY, "less than 100 ms of sound", step)
             return
@@ -395,5 +391,5 @@ class Conversation:
         return is_stale
 
     def _bound_held(self, now: Moment, step: Step) -> None:
-        for turn in () if self.is_ready else self.turns.beyond(self._size(HELD_MS)):
+        for turn in () if self.is_ready else self.turns.beyond(self._encoder.size(HELD_MS)):
             self.lose(turn, LostReason.STALE, "more sound than can be held", step)

@@ -20,6 +20,10 @@ class InputEncoder:
         """Of what goes out."""
         return self.rate_hz * (BYTES_PER_SAMPLE if self._format == "pcm" else 1)
 
+    def size(self, duration_ms: int) -> int:
+        """Bytes of so much sound that goes out."""
+        return self.bytes_per_second * duration_ms // 1000
+
     def encode(self, pcm: bytes) -> bytes:
         """Whole samples of mono s16le at `rate_hz`, as they are sent."""
         return pcm if self._format == "pcm" else g711.encode(pcm, self._format)

@@ -7,7 +7,7 @@ Rules
    from `response.created`, and over with its `response.done`.
 2. A request that comes meanwhile waits; there is at most one waiting answer for each turn. They leave in order.
 3. Announcements share the queue although the server would run them beside a response: two voices at once help nobody.
-4. An answer to somebody who spoke goes before an announcement.
+4. An answer to somebody who spoke goes before an announcement, and no announcement begins over a person speaking.
 5. A response that names the requested turn in its metadata is ours, and so is one that names none: not every server
    gives metadata back. Any other was begun by the server itself; nothing is asked for before it is over.
 6. A request that the server refuses because another response is active (a benign race: the server began one by itself)
@@ -81,9 +81,11 @@ class Sequencer:
         self._expected.append(job)
         self._take_expected()
 
-    def next(self, event_id: str) -> Job | None:
-        """The request to send now under `event_id`, or None while one is under way or none waits."""
+    def next(self, event_id: str, *, may_announce: bool = True) -> Job | None:
+        """The request to send now under `event_id`, or None while one is under way or none may leave."""
         if not self.is_idle or not self._waiting:
+            return None
+        if self._waiting[0].announcement is not None and not may_announce:
             return None
         self._job = self._waiting.popleft()
         self._event_id = event_id

@@ -125,6 +125,11 @@ class Turns:
                 held -= len(turn.audio)
                 yield turn
 
+    @property
+    def is_anybody_speaking(self) -> bool:
+        """Somebody in the room has begun and not ended."""
+        return any(turn.kind is Kind.SPOKEN and not turn.is_ended for turn in self._turns.values())
+
     def begin(self, turn: Turn) -> None:
         """A turn begins."""
         self._turns[turn.turn_id] = turn

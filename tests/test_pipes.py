@@ -1,0 +1,74 @@
+"""The two channels of a room."""
+
+import logging
+
+import pytest
+
+from voice_node.model.command import BrokerChanged, HomeAssistantStatus
+from voice_node.model.turn import MuteChanged, ReplyAudio, ReplyAudioEnded
+from voice_node.pipes import Pipes
+
+
+class Player:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def play(self, item_id: str, pcm: bytes) -> None:
+        self.told.append((item_id, pcm))
+
+    def end(self, item_id: str) -> None:
+        self.told.append(item_id)
+
+    def set_volume(self, volume: int) -> None:
+        self.told.append(volume)
+
+
+def speaking() -> tuple[Pipes, Player]:
+    pipes, player = Pipes(), Player()
+    pipes.player = player  # type: ignore[assignment]  # the parts of a player that pipes know
+    return pipes, player
+
+
+def test_commands_leave_room_for_outcomes() -> None:
+    pipes = Pipes()
+    for _ in range(5000):
+        pipes.order(HomeAssistantStatus(is_online=True))
+    taken = len(pipes.inbox)
+    pipes.order(BrokerChanged(is_connected=True))
+    pipes.tell(MuteChanged(is_muted=True))
+    assert len(pipes.inbox) == taken + 2
+    assert pipes.broker_came.is_set()
+
+
+def test_a_lost_outcome_is_an_error_and_one_after_the_end_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    pipes = Pipes()
+    for _ in range(2001):
+        pipes.tell(MuteChanged(is_muted=True))
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    pipes.inbox.close()
+    pipes.tell(MuteChanged(is_muted=True))
+    assert len(caplog.records) == 1
+
+
+def test_an_announcement_has_its_own_volume_and_what_follows_has_not() -> None:
+    pipes, player = speaking()
+    pipes.volume = 40
+    pipes.give_volume("t1", 90)
+    for turn_id in ("t1", "t1", "t2"):
+        pipes.play(ReplyAudio(turn_id, "i", "r", b"ab"))
+    pipes.play(ReplyAudioEnded("t2", "i"))
+    assert player.told == [90, ("i", b"ab"), ("i", b"ab"), 40, ("i", b"ab"), "i"]
+
+
+def test_volumes_of_announcements_that_never_came_are_forgotten() -> None:
+    pipes, _ = speaking()
+    for number in range(1000):
+        pipes.give_volume(f"t{number}", 50)
+    assert len(pipes._own_volumes) == 16
+
+
+def test_without_a_player_nothing_is_played() -> None:
+    Pipes().play(ReplyAudio("t", "i", "r", b""))
+    assert Pipes().player is None

@@ -1,0 +1,74 @@
+"""The two channels of a room; adapters get their ends of them before there is a pipeline."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from typing import assert_never
+
+from voice_node.model.command import BrokerChanged, Command
+from voice_node.model.turn import Outcome, ReplyAudio, ReplyAudioEnded
+from voice_node.runtime.pipe import Pipe
+from voice_node.session.protocol import Input
+from voice_node.stages import Player
+
+log = logging.getLogger(__name__)
+
+
+class Pipes:
+    """The two channels; adapters get their ends of them before there is a pipeline."""
+
+    def __init__(self) -> None:
+        self.inputs: Pipe[Input] = Pipe(564, reserved=64)
+        self.inbox: Pipe[Outcome | Command] = Pipe(2000)
+        self.player: Player | None = None
+        self.volume = 70
+        """0..100, of everything that has no volume of its own."""
+        self._own_volumes: OrderedDict[str, int] = OrderedDict()
+        self._volume_now: int | None = None
+        self.broker_came = asyncio.Event()
+        self._heard_turn = ""
+        """Whose reply audio came last."""
+        self._hushed_turn = ""
+
+    def tell(self, outcome: Outcome) -> None:
+        """An outcome for the router."""
+        if not self.inbox.offer(outcome) and not self.inbox.is_closed:
+            log.error("an outcome was lost: the router is too far behind")
+
+    def order(self, command: Command) -> None:
+        """A command for the router; a broker's flood must not push out outcomes."""
+        if isinstance(command, BrokerChanged) and command.is_connected:
+            self.broker_came.set()
+        if len(self.inbox) < 1000 or isinstance(command, BrokerChanged):
+            self.inbox.offer(command)
+        else:
+            self.inbox.lost += 1
+
+    def play(self, piece: ReplyAudio | ReplyAudioEnded) -> None:
+        """Reply audio for the speaker."""
+        if self.player is None or piece.turn_id == self._hushed_turn:
+            return
+        match piece:
+            case ReplyAudio(turn_id, item_id, _, pcm):
+                self._heard_turn = turn_id
+                self._set_volume(self.player, self._own_volumes.get(turn_id, self.volume))
+                self.player.play(item_id, pcm)
+            case ReplyAudioEnded(_, item_id):
+                self.player.end(item_id)
+            case _:
+                assert_never(piece)
+
+    def hush(self) -> None:
+        """Nothing more of what sounds now: pieces of it are still on their way when the speaker is stopped."""
+        self._hushed_turn = self._heard_turn
+
+    def give_volume(self, turn_id: str, volume: int) -> None:
+        """This announcement has a volume of its own."""
+        self._own_volumes[turn_id] = volume
+        while len(self._own_volumes) > 16:
+            self._own_volumes.popitem(last=False)
+
+    def _set_volume(self, player: Player, volume: int) -> None:
+        if volume != self._volume_now:
+            self._volume_now = volume
+            player.set_volume(volume)
