@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.session.room import SECOND, Room, done, kinds
+from tests.session.room import SECOND, Room, done, ended, kinds
+from voice_node.model.control import SayText
+from voice_node.model.speech import SpeechAudio, SpeechStarted
 from voice_node.model.turn import ReplyAudio, ResponseStatus, ToolCall, TurnFinished
 from voice_node.session import events as ev
 
@@ -296,3 +298,20 @@ def test_held_audio_leaves_in_small_pieces(room: Room) -> None:
     sizes = [len(event.pcm) for event in room.take() if isinstance(event, ev.AppendAudio)]
     assert sum(sizes) == len(SECOND) + 2
     assert max(sizes) <= 4800
+
+
+def test_an_announcement_does_not_begin_over_a_person_speaking(room: Room) -> None:
+    room.put(SpeechStarted("t1", 0), SpeechAudio("t1", SECOND))
+    room.put(SayText("s1", "the washing is done"))
+    assert "CreateAnnouncement" not in kinds(room.take())
+    room.put(ended("t1"))
+    room.reply("r1", "t1")
+    assert kinds(room.take())[-1] == "CreateAnnouncement"
+
+
+def test_an_announcement_waits_for_what_was_no_speech_as_well(room: Room) -> None:
+    room.put(SpeechStarted("t1", 0))
+    room.put(SayText("s1", "the washing is done"))
+    assert kinds(room.take()) == []
+    room.put(ended("t1", is_kept=False))
+    assert kinds(room.take()) == ["CreateAnnouncement"]
