@@ -1,6 +1,7 @@
 """The connection against a scripted server over a true WebSocket."""
 
 import asyncio
+import base64
 import logging
 import socket
 
@@ -23,7 +24,7 @@ from tests.fakes.realtime_server import (
 from tests.fakes.until import until
 from tests.session.node import CANARY, PCM, Node, call, node, reply, spoken_turn
 from tests.session.room import SECOND
-from voice_node.model.control import AnswerCall, AskText
+from voice_node.model.control import AnswerCall, AskText, SetSpent
 from voice_node.model.speech import SpeechOver
 from voice_node.model.turn import LinkChanged, ReplyAudio, ServiceTrouble, ToolCall, Transcript
 
@@ -307,3 +308,61 @@ async def test_the_key_is_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     assert CANARY not in "\n".join(logging.Formatter().format(record) for record in ours)
     assert CANARY not in str(room.outcomes) + repr(room.failure)
     assert "turn on the light" not in "\n".join(record.getMessage() for record in ours)
+
+
+async def test_sound_leaves_no_faster_than_the_service_takes_it() -> None:
+    """What was held is caught up with, a little faster than it was spoken, and what follows keeps its place."""
+    async with RealtimeServer([*greet(), *spoken_turn()]) as server, node(server.url, paced_bytes_per_s=96_000) as room:
+        began = asyncio.get_running_loop().time()
+        await room.say("t1", SECOND * 2)
+        assert await room.ended(1) == [("t1", "completed")]
+        assert asyncio.get_running_loop().time() - began > 0.8, "two seconds at twice the pace, less a tenth"
+        assert bytes(server.audio) == SECOND * 2
+
+
+async def test_a_beta_server_is_understood_by_its_first_word() -> None:
+    ids = {"response_id": "r1", "item_id": "i1", "output_index": 0, "content_index": 0}
+    script = (
+        *greet({}, type=None, modalities=["audio", "text"], input_audio_format="pcm16"),
+        Expect("input_audio_buffer.commit"),
+        emit(
+            {"type": "input_audio_buffer.committed", "item_id": "i0"},
+            {"type": "conversation.item.created", "item": {"id": "i0"}},
+            {
+                "type": "conversation.item.input_audio_transcription.completed",
+                "item_id": "i0",
+                "content_index": 0,
+                "transcript": "light on",
+            },
+        ),
+        Expect("response.create"),
+        emit(
+            {"type": "response.created", "response": {"id": "r1"}},
+            {"type": "response.audio.delta", "delta": base64.b64encode(PCM).decode()} | ids,
+            {"type": "response.audio.done"} | ids,
+            {"type": "response.audio_transcript.done", "transcript": "it is on"} | ids,
+            {"type": "response.done", "response": {"id": "r1", "status": "completed", "output": []}},
+        ),
+    )
+    async with RealtimeServer(script, dialect="beta") as server, node(server.url) as room:
+        await room.say("t1")
+        assert await room.ended(1) == [("t1", "completed")]
+        assert [line.text for line in room.all(Transcript)] == ["light on", "it is on"]
+        assert [piece.pcm for piece in room.played if isinstance(piece, ReplyAudio)] == [PCM]
+        assert room.all(LinkChanged)[0].dialect == "beta"
+        assert server.events[0]["session"]["input_audio_format"] == "pcm16"
+
+
+async def test_a_spent_budget_ends_the_connection_and_a_new_day_opens_another() -> None:
+    async with (
+        RealtimeServer([*greet(), Stay()], [*greet(), *spoken_turn()]) as server,
+        node(server.url, connect="on_speech") as room,
+    ):
+        await room.is_up()
+        await room.inputs.put(SetSpent(is_spent=True))
+        await until(lambda: len(room.all(LinkChanged)) == 2)
+        await asyncio.sleep(0.5)  # time in which a wrong node would open another
+        assert len(server.requests) == 1
+        await room.inputs.put(SetSpent(is_spent=False))
+        await room.say("t2")
+        assert await room.ended(1) == [("t2", "completed")]

@@ -1,15 +1,18 @@
 """The life of a connection, and what becomes of turns over one connection after the other."""
 
+from typing import Any
+
 import pytest
 
 from tests.session.room import SECOND, Room, done, ended, kinds
-from voice_node.model.control import ResetConversation
+from voice_node.model.control import ResetConversation, SetSpent
 from voice_node.model.speech import SpeechAudio, SpeechStarted
 from voice_node.model.turn import (
     LinkChanged,
     ReplyAudio,
     ResponseStatus,
     ServiceTrouble,
+    TokenCount,
     ToolCall,
     Transcript,
     TurnFinished,
@@ -17,7 +20,7 @@ from voice_node.model.turn import (
     Usage,
 )
 from voice_node.session import events as ev
-from voice_node.session.protocol import HANDSHAKE_PATIENCE_S, IDLE, RESET, redact
+from voice_node.session.protocol import HANDSHAKE_PATIENCE_S, IDLE, RENEWED, RESET, SPENT, differences, redact
 
 LIGHT = ev.FunctionCall("call_1", "light", '{"on":true}')
 FAN = ev.FunctionCall("call_2", "fan", "{}")
@@ -80,7 +83,7 @@ def test_a_server_that_keeps_its_own_turn_detection_is_reported() -> None:
 
 
 @pytest.mark.parametrize("session", [{"audio": None}, {"audio": {"input": []}}, {"audio": {"input": {}}}, {}])
-def test_an_odd_echo_of_the_settings_is_no_trouble(session: dict[str, object]) -> None:
+def test_an_odd_echo_of_the_settings_is_no_trouble(session: dict[str, Any]) -> None:
     room = Room()
     room.perform(room.protocol.opened(room.now))
     room.hear(ev.SessionCreated("s", None, {}), ev.SessionUpdated(session))
@@ -528,6 +531,222 @@ def test_a_reset_ends_the_connection_and_its_memory() -> None:
     room.put(ResetConversation())
     assert room.close is None
     assert not room.all(LinkChanged)[-1].is_trouble
+
+
+# --- the end of a session -----------------------------------------------------------------------------------------
+
+
+def begun(room: Room, expires_at: float | None, session: dict[str, Any] | None = None) -> Room:
+    """Up, with what the first event says."""
+    room.close = None
+    room.perform(room.protocol.opened(room.now))
+    room.hear(ev.SessionCreated("s", expires_at, session or {}), ev.SessionUpdated({}))
+    room.take()
+    return room
+
+
+def renewed_after(expires_in: float | None) -> float:
+    """Seconds after which a quiet session is renewed."""
+    room = Room()
+    begun(room, None if expires_in is None else room.now.wall.timestamp() + expires_in)
+    while room.close is None and room.at < 4000:
+        room.wait(5, 5)
+    assert room.close == RENEWED
+    return room.at
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "after"),
+    [
+        (None, 55 * 60),
+        (3600, 55 * 60),
+        (1800, 1800 - 120),
+        (100, 75),
+        # A clock that is wrong must not make the session seem over, nor endless:
+        (-365 * 86400, 55 * 60),
+        (0, 55 * 60),
+        (365 * 86400, 55 * 60),
+        (7200, 55 * 60),
+    ],
+)
+def test_when_a_session_is_renewed(expires_in: float | None, after: float) -> None:
+    assert renewed_after(expires_in) == pytest.approx(after, abs=5)
+
+
+def test_a_turn_is_not_interrupted_by_a_renewal() -> None:
+    room = Room()
+    begun(room, room.now.wall.timestamp() + 100)
+    room.wait(70)
+    room.say("t1")
+    room.hear(ev.AudioCommitted("i1"), ev.ResponseCreated("r1", {"turn_id": "t1"}))
+    room.wait(15)
+    assert room.close is None
+    room.hear(ev.TranscriptDone("i1", "words"), done("r1", "t1"))
+    room.wait(0.5)
+    assert room.close == RENEWED
+    room.down(RENEWED)
+    assert not room.all(LinkChanged)[-1].is_trouble
+    assert room.protocol.wants_link(room.now)
+
+
+def test_a_renewal_that_cannot_be_done_in_peace_is_an_expiry() -> None:
+    room = Room().up()
+    room.say("t1")
+    room.hear(ev.ServerError("session_expired", "60 minutes"))
+    assert room.close == "the session expired"
+    assert room.all(ServiceTrouble) == []
+
+
+# --- dialects -----------------------------------------------------------------------------------------------------
+
+GA = {"type": "realtime", "audio": {"input": {}}, "output_modalities": ["audio"]}
+BETA = {"modalities": ["audio", "text"], "input_audio_format": "pcm16"}
+
+
+@pytest.mark.parametrize(
+    ("session", "dialect"),
+    [
+        (GA, "ga"),
+        (BETA, "beta"),
+        ({}, "ga"),
+        ({"type": "transcription", "object": "realtime.transcription_session"}, "ga"),
+        ({"object": "realtime.transcription_session", "input_audio_transcription": None}, "beta"),
+        ({"type": "realtime", "modalities": ["audio"]}, "ga"),
+        ({"type": "realtime", "audio": None, "tools": None, "instructions": None, "expires_at": None}, "ga"),
+        (dict.fromkeys(("type", "audio", "tools", "instructions", "output_modalities")), "ga"),
+        (dict.fromkeys(("modalities", "input_audio_format", "turn_detection")), "beta"),
+        ({"type": 5, "audio": []}, "ga"),
+    ],
+)
+def test_the_first_event_shows_the_dialect(session: dict[str, Any], dialect: str) -> None:
+    room = begun(Room(), None, session)
+    assert room.protocol.dialect == dialect
+    (update,) = room.all(ev.UpdateSession)
+    assert ("modalities" in update.session) == (dialect == "beta")
+    assert room.all(LinkChanged)[-1].dialect == dialect
+
+
+@pytest.mark.parametrize(
+    ("values", "session", "dialect"),
+    [
+        ({"dialect": "beta"}, GA, "beta"),
+        ({"dialect": "ga"}, BETA, "ga"),
+        ({"provider": "xai"}, BETA | {"voice": "eve"}, "ga"),
+        ({"provider": "xai"}, {"voice": "eve", "turn_detection": None, "audio": {}}, "ga"),
+        ({"provider": "openai"}, BETA, "ga"),
+        ({"provider": "speaches"}, GA, "beta"),
+    ],
+)
+def test_a_dialect_that_is_known_is_not_guessed(values: dict[str, Any], session: dict[str, Any], dialect: str) -> None:
+    assert begun(Room(**values), None, session).protocol.dialect == dialect
+
+
+def test_the_dialect_may_be_another_on_the_next_connection() -> None:
+    room = begun(Room(), None, BETA)
+    room.down()
+    assert begun(room, None, GA).protocol.dialect == "ga"
+
+
+# --- the settings in force ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "found"),
+    [
+        ({"a": 1}, {}, []),
+        ({"a": 1}, {"a": 1.0}, []),
+        ({"a": 0.8}, {"a": 0.8000000001}, []),
+        ({"a": 0.5}, {"a": 0.6}, ["a"]),
+        ({"a": True}, {"a": False}, ["a"]),
+        ({"a": 1024}, {"a": "inf"}, ["a"]),
+        ({"a": "inf"}, {"a": "inf"}, []),
+        ({"voice": "marin"}, {"voice": "alloy"}, ["voice"]),
+        ({"instructions": "x" * 100}, {"instructions": "y"}, []),
+        ({"a": {"b": {"c": 1}}}, {"a": {"b": {"c": 2}}}, ["a.b.c"]),
+        ({"a": {"b": 1}}, {"a": None}, []),
+        ({"turn_detection": None}, {"turn_detection": {"type": "server_vad"}}, ["turn_detection"]),
+        ({"transcription": {"model": "m"}}, {"transcription": None}, ["transcription"]),
+        ({"input_audio_transcription": {}}, {"input_audio_transcription": None}, ["input_audio_transcription"]),
+        ({"transcription": None}, {"transcription": None}, []),
+        ({"tools": [1]}, {"tools": [2]}, []),
+        ({"tool_choice": {"type": "function"}}, {"tool_choice": "auto"}, []),
+    ],
+)
+def test_differences(wanted: dict[str, Any], given: dict[str, Any], found: list[str]) -> None:
+    assert differences(wanted, given) == found
+
+
+# --- transcription ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("detection", ["local", {"type": "server_vad"}])
+def test_a_transcription_session_never_asks_for_a_response(detection: object) -> None:
+    room = Room(type="transcription", turn_detection=detection).up()
+    for number in range(3):
+        room.say(f"t{number}")
+        room.hear(ev.AudioCommitted(f"i{number}"))
+        assert room.ends() == [(f"t{n}", "none") for n in range(number)]
+        room.hear(ev.TranscriptDone(f"i{number}", "words", usage_s=1.0))
+    assert room.ends() == [("t0", "none"), ("t1", "none"), ("t2", "none")]
+    assert room.all(ev.CreateResponse) == []
+    assert [words.text for words in room.all(Transcript)] == ["words"] * 3
+
+
+def test_a_transcript_that_never_comes_is_told_and_ends_its_turn() -> None:
+    room = Room(type="transcription").up()
+    room.say("t1")
+    room.hear(ev.AudioCommitted("i1"))
+    room.wait(9)
+    assert room.ends() == []
+    room.wait(2)
+    assert room.ends() == [("t1", "none")]
+    assert [(trouble.code, trouble.turn_id) for trouble in room.all(ServiceTrouble)] == [("transcript_missing", "t1")]
+
+
+@pytest.mark.parametrize(
+    ("values", "is_own"), [({"dialect": "beta"}, True), ({"provider": "speaches"}, False), ({"dialect": "ga"}, True)]
+)
+def test_the_update_of_a_transcription_session(values: dict[str, Any], is_own: bool) -> None:
+    room = Room(type="transcription", **values).up()
+    assert [update.is_transcription for update in room.all(ev.UpdateSession)] == [is_own]
+
+
+# --- money --------------------------------------------------------------------------------------------------------
+
+
+def test_a_spent_budget_ends_the_session_after_the_turn_under_way() -> None:
+    room = Room().up()
+    room.say("t1")
+    room.put(SetSpent(is_spent=True))
+    room.wait(1)
+    assert room.close is None
+    room.heard("i1")
+    room.reply("r1", "t1")
+    room.wait(0.5)
+    assert room.close == SPENT
+    room.down(SPENT)
+    assert not room.all(LinkChanged)[-1].is_trouble
+    assert not room.protocol.wants_link(room.now)
+    room.ask("t2")
+    assert not room.protocol.wants_link(room.now)
+    room.wait(11)
+    assert room.ends() == [("t1", "completed"), ("t2", "stale")]
+    room.put(SetSpent(is_spent=False))
+    assert room.protocol.wants_link(room.now)
+
+
+def test_what_a_turn_costs_is_priced() -> None:
+    room = Room(provider="openai", url=None, model="gpt-realtime-2.1-mini").up()
+    room.say("t1")
+    room.hear(ev.AudioCommitted("i1"), ev.TranscriptDone("i1", "words", usage_s=60.0))
+    heard = TokenCount(1000, 2000, 800, 1500, 100, 50)
+    room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}))
+    room.hear(ev.ResponseDone("r1", ResponseStatus.COMPLETED, usage_input=heard, usage_output=TokenCount(100, 300)))
+    transcription, response = room.all(Usage)
+    assert transcription.usd == pytest.approx(0.0045)
+    micro = 200 * 0.6 + 800 * 0.06 + 500 * 10 + 1500 * 0.3 + 50 * 0.8 + 50 * 0.08 + 100 * 2.4 + 300 * 20
+    assert response.usd == pytest.approx(micro / 1e6)
+    assert response.input == heard
 
 
 # --- for years ----------------------------------------------------------------------------------------------------

@@ -1,12 +1,16 @@
 """What the server says about items and responses."""
 
+from typing import Any
+
 import pytest
 
-from tests.session.room import Room, done
+from tests.session.room import SECOND, Room, done, kinds
+from voice_node.model.control import StopReply
 from voice_node.model.turn import (
     ReplyAudio,
     ReplyAudioEnded,
     ReplyStarted,
+    ResponseStatus,
     ServiceTrouble,
     TokenCount,
     ToolCall,
@@ -126,3 +130,128 @@ def test_a_room_without_transcription() -> None:
     room.hear(ev.AudioCommitted("i1"))
     room.reply("r1", "t1")
     assert room.ends() == [("t1", "completed")]
+
+
+# --- what was heard of a reply ------------------------------------------------------------------------------------
+
+
+def replying(**values: Any) -> Room:
+    """One second of a reply has come."""
+    room = Room(**values).up()
+    room.ask("t1")
+    room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}), ev.ReplyAudioDelta("r1", "i1", SECOND))
+    room.take()
+    return room
+
+
+@pytest.mark.parametrize(
+    ("played_ms", "expected"),
+    [
+        (400, ["CancelResponse", "TruncateItem"]),
+        (999, ["CancelResponse", "TruncateItem"]),
+        (0, ["CancelResponse", "DeleteItem"]),
+        (1000, ["CancelResponse"]),
+        (57_340, ["CancelResponse"]),
+    ],
+)
+def test_a_reply_is_cut_where_it_was_heard(played_ms: int, expected: list[str]) -> None:
+    room = replying()
+    room.put(StopReply("i1", played_ms))
+    assert kinds(room.take()) == expected
+    assert [event.audio_end_ms for event in room.all(ev.TruncateItem)] == ([played_ms] if 0 < played_ms < 1000 else [])
+
+
+def test_a_reply_that_is_complete_but_still_sounds_is_cut_too() -> None:
+    room = replying()
+    room.hear(ev.ReplyAudioDone("r1", "i1"), done("r1", "t1"))
+    room.put(StopReply("i1", 400))
+    assert kinds(room.take()) == ["TruncateItem"]
+    room.put(StopReply("i1", 400))
+    assert room.take() == [], "once"
+
+
+def test_what_waited_behind_it_was_not_heard_at_all() -> None:
+    room = replying()
+    room.hear(ev.ReplyAudioDelta("r1", "i2", SECOND))
+    room.put(StopReply("i1", 400))
+    _, truncate, delete = room.take()
+    assert isinstance(truncate, ev.TruncateItem)
+    assert isinstance(delete, ev.DeleteItem)
+    assert (truncate.item_id, delete.item_id) == ("i1", "i2")
+
+
+def test_nothing_is_cut_that_came_before_or_is_not_known() -> None:
+    room = replying()
+    room.hear(ev.ReplyAudioDelta("r1", "i2", SECOND))
+    room.put(StopReply("i2", 100))
+    assert [event.item_id for event in room.all(ev.TruncateItem)] == ["i2"]
+    room.put(StopReply("i9", 100), StopReply())
+    assert len(room.all(ev.TruncateItem)) == 1
+
+
+def test_a_cut_that_the_service_refuses_is_no_trouble() -> None:
+    room = replying()
+    room.put(StopReply("i1", 400))
+    (truncate,) = room.all(ev.TruncateItem)
+    room.hear(ev.ServerError("unsupported_content_type", "no", truncate.event_id))
+    room.hear(done("r1", "t1", status=ResponseStatus.CANCELLED))
+    assert room.all(ServiceTrouble) == []
+    assert room.ends() == [("t1", "cancelled")]
+
+
+def test_items_of_a_lost_connection_are_not_cut() -> None:
+    room = replying()
+    room.hear(done("r1", "t1"))
+    room.down()
+    room.put(StopReply("i1", 400))
+    assert room.take() == []
+    room.up()
+    room.take()
+    room.put(StopReply("i1", 400))
+    assert room.take() == []
+
+
+def test_a_service_that_can_do_neither_is_asked_for_neither() -> None:
+    room = replying(provider="speaches")
+    room.put(StopReply("i1", 400))
+    assert room.take() == []
+    room.hear(ev.ReplyAudioDelta("r1", "i1", SECOND), ev.CallDone("r1", ev.FunctionCall("c", "light", "{}")))
+    room.hear(done("r1", "t1"))
+    assert len(room.all(ReplyAudio)) == 1
+    assert room.all(ToolCall) == []
+    assert len(room.ends()) == 1
+    room.ask("t2")
+    room.reply("r2", "t2")
+    assert room.ends()[1:] == [("t2", "completed")]
+
+
+@pytest.mark.parametrize("form", ["pcmu", "pcma"])
+def test_g711_both_ways(form: Any) -> None:
+    room = Room(input_format=form, output_format=form).up()
+    room.say("t1", bytes([0xD5 if form == "pcma" else 0xFF]) * 8000)
+    commits = room.all(ev.CommitAudio)
+    assert len(commits) == 1
+    room.hear(ev.AudioCommitted("i1"), ev.TranscriptDone("i1", "words"))
+    room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}))
+    room.hear(ev.ReplyAudioDelta("r1", "o1", bytes([0xD5 if form == "pcma" else 0xFF]) * 4000))
+    room.hear(ev.ReplyAudioDone("r1", "o1"))
+    pcm = b"".join(piece.pcm for piece in room.all(ReplyAudio))
+    assert len(pcm) == 24_000, "half a second at 24 kHz"
+    assert max(abs(sample) for sample in memoryview(pcm).cast("h")) < 20
+    room.put(StopReply("o1", 200))
+    assert [event.audio_end_ms for event in room.all(ev.TruncateItem)] == [200]
+
+
+def test_a_reply_begins_without_the_rest_of_the_one_that_was_cut() -> None:
+    loud, silent = b"\x00" * 800, b"\xff" * 800
+    room = Room(output_format="pcmu").up()
+    room.ask("t1")
+    room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}), ev.ReplyAudioDelta("r1", "i1", loud))
+    room.put(StopReply("i1", 10))
+    room.hear(done("r1", "t1", status=ResponseStatus.CANCELLED))
+    room.audio.clear()
+    room.ask("t2")
+    room.hear(ev.ResponseCreated("r2", {"turn_id": "t2"}), ev.ReplyAudioDelta("r2", "i2", silent))
+    pcm = b"".join(piece.pcm for piece in room.all(ReplyAudio))
+    assert pcm
+    assert max(abs(sample) for sample in memoryview(pcm).cast("h")) < 20

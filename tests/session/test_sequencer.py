@@ -172,3 +172,55 @@ def test_a_lost_connection_takes_all_with_it(sequencer: Sequencer) -> None:
     assert not sequencer.has("t1")
     assert not sequencer.has("t2")
     assert not sequencer.is_over("r1")
+
+
+# --- responses that the service gives unasked -----------------------------------------------------------------
+
+
+def test_an_expected_response_is_taken_as_it_comes(sequencer: Sequencer) -> None:
+    sequencer.expect(Job("t1"))
+    assert sequencer.active_turn == "t1"
+    assert sequencer.next("e1") is None
+    assert sequencer.created("r1", None) == Job("t1")
+    sequencer.expect(Job("t2"))
+    assert sequencer.has("t2")
+    assert sequencer.done("r1", None) == Job("t1")
+    assert sequencer.active_turn == "t2"
+    assert sequencer.done("r2", None) == Job("t2")
+    assert sequencer.is_idle
+
+
+@pytest.mark.parametrize("event_id", ["", "e9"])
+def test_no_refusal_concerns_what_is_expected(sequencer: Sequencer, event_id: str) -> None:
+    sequencer.expect(Job("t1"))
+    assert sequencer.refused(event_id) is None
+    assert sequencer.busy(event_id) is None
+    assert sequencer.created("own", "other") is None
+    assert sequencer.done("own", "other") is None
+    assert sequencer.active_turn == "t1", "it is not asked for"
+    assert sequencer.created("r1", None) == Job("t1")
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_an_expected_response_that_came_before_ours(sequencer: Sequencer, is_named: bool) -> None:
+    sequencer.add(Job("t1"))
+    sequencer.next("e1")
+    sequencer.expect(Job("t2"))
+    if is_named:
+        assert sequencer.created("r2", None) == Job("t1"), "nobody could know"
+    assert sequencer.busy("e1") == ("r2" if is_named else "")
+    assert sequencer.active_turn == "t2"
+    if not is_named:
+        assert sequencer.created("r2", None) == Job("t2")
+    assert sequencer.active_response == "r2"
+    assert sequencer.done("r2", None) == Job("t2")
+    assert sequencer.next("e2") == Job("t1")
+
+
+def test_what_is_dropped_is_expected_no_more(sequencer: Sequencer) -> None:
+    sequencer.expect(Job("t1"))
+    sequencer.expect(Job("t2"))
+    sequencer.drop("t2")
+    assert not sequencer.has("t2")
+    sequencer.done("r1", None)
+    assert sequencer.is_idle
