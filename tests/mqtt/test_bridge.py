@@ -2,6 +2,8 @@ import asyncio
 import json
 import logging
 import random
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -196,6 +198,26 @@ async def test_what_the_access_rules_forbid_is_told_once_and_the_rest_goes_on() 
                 "tool/unlock/call",
                 "event",
             ]
+
+
+async def test_a_kept_message_that_the_access_rules_forbid_is_parked_and_makes_way(tmp_path: Path) -> None:
+    acl = f"user node\ntopic readwrite {BRANCH}#\ntopic deny {BRANCH}transcript\nuser spy\ntopic readwrite #\n"
+    with Broker(users={"node": "n", "spy": "s"}, acl=acl) as broker:
+        async with (
+            MqttSpy(broker.port, username="spy", password="s") as spy,
+            node(broker.port, "n", username="node", directory=tmp_path) as (bridge, told),
+        ):
+            for number in range(5):
+                bridge.offer(transcript(f"i{number}"))
+            bridge.offer(message(Happening(EventType.TURN_FINISHED, turn_id="t1")))
+            await spy.wait_for_topic(BRANCH + "event", 2)
+            assert (await told.next(BadInput)).place == "transcript"
+            await until(lambda: bridge.counts()["parked"] == 5)
+            assert bridge.counts()["kept"] == 0
+    with closing(sqlite3.connect(tmp_path / "outbox.db")) as outbox:
+        parked = outbox.execute("SELECT why, payload FROM parked ORDER BY number").fetchall()
+        assert {why for why, _ in parked} == {"forbidden by the broker's access rules"}
+        assert [json.loads(payload)["item_id"] for _, payload in parked] == [f"i{number}" for number in range(5)]
 
 
 async def test_a_wrong_password_is_refused_in_plain_words(caplog: pytest.LogCaptureFixture) -> None:

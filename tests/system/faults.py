@@ -1,7 +1,7 @@
-"""Rooms under faults: `python -m tests.system.faults --seeds 1 2 3 --faults 1000`
+"""Rooms under faults: `script/faults --seeds 1 2 3 --faults 1000`
 
-Real nodes speak through a proxy each to a real broker, and to a server that writes down what it sends. A seed's dice
-break the links (reset, cut, stall, refuse), and kill -9 the broker and nodes. In the end the sets are compared.
+Real nodes speak, each through its proxies, to a real broker and to a server that writes down what it sends. A seed's
+dice break the links (reset, cut, stall, refuse), and kill -9 the broker and nodes. In the end the sets are compared.
 
 The waits between two connections are shortened to a second at most, so that a minute holds more than two faults a
 room; nothing else about the nodes is changed.
@@ -50,7 +50,7 @@ main()
 """
 TOOL_S = 2
 """A tool call's time; stalls are longer and shorter."""
-FAULTS = {"reset": 34, "cut": 34, "stall": 14, "refuse": 10, "kill node": 5, "kill broker": 3}
+FAULTS = {"reset": 30, "cut": 32, "stall": 14, "refuse": 10, "cut session": 6, "kill node": 5, "kill broker": 3}
 """Of a hundred."""
 MEAN_GAP_S = 0.2
 """Between two faults, over all rooms: each has a second in between."""
@@ -73,7 +73,7 @@ class Outcome:
     calls: int = 0
     executed: int = 0
     died: int = 0
-    """Transcripts that nobody has: the node was killed as they came."""
+    """Transcripts that nobody has: the node was killed, or lost the session, as they came."""
     seconds: float = 0.0
     failures: list[str] = field(default_factory=list)
 
@@ -83,7 +83,7 @@ class Outcome:
             f"seed {self.seed}: {self.faults.total()} faults in {self.seconds:.0f} s ({faults}); "
             f"the nodes came to the broker {self.connections} times",
             f"  transcripts: {self.sent} sent by the service, {self.owed} owed, {self.delivered} on MQTT "
-            f"({self.delayed} of them late, {self.repeated} of them more than once), {self.died} died with a node",
+            f"({self.delayed} of them late, {self.repeated} of them more than once), {self.died} died on their way there",
             f"  tool calls: {self.calls} asked for, {self.executed} executed",
             *(f"  FAILED: {failure}" for failure in self.failures),
         ]
@@ -140,11 +140,12 @@ class Home:
 
 
 class Room:
-    """A node as a process, behind its proxy."""
+    """A node as a process, behind its proxies."""
 
-    def __init__(self, folder: Path, name: str, server: SoakServer, sound: Path, proxy: FaultProxy) -> None:
+    def __init__(self, folder: Path, name: str, sound: Path, proxy: FaultProxy, to_server: FaultProxy) -> None:
         self.name = name
         self.proxy = proxy
+        self.to_server = to_server
         self._folder = folder / name
         self._folder.mkdir()
         self._room = self._folder / f"{name}.yaml"
@@ -155,7 +156,7 @@ class Room:
             "gate": {"hang_over_ms": 300},
             "session": {
                 "provider": "custom",
-                "url": server.url(name),
+                "url": f"ws://127.0.0.1:{to_server.port}/v1/realtime",
                 "output_modalities": ["text"],
                 "connect": "always",
             },
@@ -216,7 +217,8 @@ class Storm:
             rooms = []
             for name in ROOMS:
                 proxy = await stack.enter_async_context(FaultProxy(broker.port))
-                rooms.append(Room(folder, name, server, sound, proxy))
+                to_server = await stack.enter_async_context(FaultProxy(server.port))
+                rooms.append(Room(folder, name, sound, proxy, to_server))
             try:
                 for room in rooms:
                     room.start()
@@ -262,6 +264,8 @@ class Storm:
                     room.proxy.refuse()
                     room.proxy.reset()
                     self._heal(room, length_s / 2)
+                case "cut session":
+                    room.to_server.reset()
                 case "kill node":
                     await room.end(signal.SIGKILL)
                     room.start()

@@ -23,7 +23,6 @@ SETTLED_S = 0.25
 class Talk:
     """One connection, as the server saw it."""
 
-    room: str
     transcripts: list[tuple[float, str]] = field(default_factory=list)
     """When each was sent, and its item."""
     calls: dict[str, int] = field(default_factory=dict)
@@ -47,17 +46,19 @@ class Talk:
 
 
 class SoakServer:
-    """`async with SoakServer() as server:`; the room is the last part of the address."""
+    """`async with SoakServer() as server:`"""
 
     def __init__(self) -> None:
         self.talks: list[Talk] = []
         self._numbers = itertools.count(1)
         self._server: Server | None = None
 
-    def url(self, room: str) -> str:
-        """For this room."""
+    @property
+    def port(self) -> int:
+        """On loopback."""
         assert self._server is not None
-        return f"ws://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}/{room}/v1/realtime"
+        port: int = next(iter(self._server.sockets)).getsockname()[1]
+        return port
 
     async def __aenter__(self) -> Self:
         self._server = await serve(self._serve, "127.0.0.1", 0, compression=None, close_timeout=1)
@@ -71,8 +72,7 @@ class SoakServer:
         await self._server.wait_closed()
 
     async def _serve(self, connection: ServerConnection) -> None:
-        assert connection.request is not None
-        talk = Talk(connection.request.path.split("/")[1])
+        talk = Talk()
         self.talks.append(talk)
         try:
             await self._talk(connection, talk)

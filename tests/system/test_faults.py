@@ -1,6 +1,6 @@
 """200 faults, from a seed: nothing is lost that may wait, nothing acts late or twice.
 
-`python -m tests.system.faults` runs 1,000 over 3 seeds, in about 5 minutes.
+`script/faults` runs 1,000 over 3 seeds, in about 5 minutes.
 """
 
 from pathlib import Path

@@ -97,7 +97,7 @@ class Outbox:
         """Open the file and hear what it holds. A disk that does not work is reported, not raised."""
         await self._flush()
 
-    async def close(self, deadline_s: float = 2.0) -> None:
+    async def close(self, deadline_s: float = 1.0) -> None:
         """Write what is left, as far as the disk does it in time."""
         if self._retry is not None:
             self._retry.cancel()

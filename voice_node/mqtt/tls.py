@@ -5,7 +5,6 @@ import ssl
 from voice_node.model.errors import ConfigError
 from voice_node.settings.schema import TlsSettings
 
-
 BROKEN_OFF = "cannot connect: the broker breaks the TLS handshake off; does it speak TLS at this port?"
 
 
