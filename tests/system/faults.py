@@ -83,7 +83,7 @@ class Outcome:
             f"seed {self.seed}: {self.faults.total()} faults in {self.seconds:.0f} s ({faults}); "
             f"the nodes came to the broker {self.connections} times",
             f"  transcripts: {self.sent} sent by the service, {self.owed} owed, {self.delivered} on MQTT "
-            f"({self.delayed} of them late, {self.repeated} of them more than once), {self.died} died on their way there",
+            f"({self.delayed} of them late, {self.repeated} of them more than once), {self.died} died on the way",
             f"  tool calls: {self.calls} asked for, {self.executed} executed",
             *(f"  FAILED: {failure}" for failure in self.failures),
         ]
