@@ -1,5 +1,9 @@
 """A spoken code, recognised on this device: what is said here reaches no service.
 
+It listens for exactly as many digits as the code has: free to choose their number, it heard 18 of 50 codes of four with
+digits that were never said; held to it 2 (of five espeak-ng voices; 44 right, 4 not understood, and 2 of 24 other
+sentences taken for a code).
+
 The recogniser's process is started when a code is asked for, while the question is spoken, and ended afterwards: a room
 needs it seconds a week.
 """
@@ -10,9 +14,6 @@ from types import MappingProxyType
 from voice_node.audio.resample import Resampler
 from voice_node.local.grammar import Grammar, Slot, SpokenSentence
 from voice_node.local.recogniser import RATE_HZ, Recogniser, WorkerLost
-
-SHORTEST, LONGEST = 4, 12
-"""Digits of a code."""
 
 _VALUES = MappingProxyType(
     {
@@ -36,23 +37,23 @@ def can_hear_digits(language: str) -> bool:
     return language.split("-")[0].lower() == "en" and importlib.util.find_spec("pocketsphinx") is not None
 
 
-def grammar() -> Grammar:
-    """A code, perhaps with `the code is` before it."""
-    digits = " ".join(["<digit>"] * SHORTEST) + " [<digit>" * (LONGEST - SHORTEST) + "]" * (LONGEST - SHORTEST)
-    sentence = SpokenSentence("pin", "the code", f"[[it is | [the | my] code is]] {digits}")
+def grammar(length: int) -> Grammar:
+    """So many digits."""
+    sentence = SpokenSentence("pin", "the code", " ".join(["<digit>"] * length))
     return Grammar((sentence,), {"digit": Slot("a digit of the code", tuple(_VALUES))})
 
 
 class DigitListener:
-    """Hears codes between `start` and `close`; both may be called again."""
+    """Hears codes of `length` digits between `start` and `close`; both may be called again."""
 
-    def __init__(self) -> None:
+    def __init__(self, length: int) -> None:
+        self._length = length
         self._recogniser: Recogniser | None = None
 
     def start(self) -> None:
         """Begin to load the recogniser; returns at once."""
         if self._recogniser is None:
-            self._recogniser = Recogniser(grammar())
+            self._recogniser = Recogniser(grammar(self._length))
             self._recogniser.start()
 
     async def close(self) -> None:

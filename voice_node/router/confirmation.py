@@ -9,8 +9,9 @@ Rules
 2. `mqtt`: an event tells home automation, with `needs_approval`, `call_id` and `expires_at`; `request/approve` and
    `request/deny` decide, the first one wins.
 3. `pin`: the node itself asks for the code. From then on segments go to this device's recogniser alone, where there is
-   one; else the service hears them, and their words and those of the model's answers are replaced by "[PIN]". Less than
-   three digits are no try. One right code lets every call pass that waits for it; one wrong one is one try.
+   one; else the service hears them, and their words and those of the model's answers are replaced by "[PIN]"; in the
+   15 s after, only where they hold three digits. Less than three digits are no try. One right code lets every call pass
+   that waits for it; one wrong one is one try.
 4. `voice`: the call is answered at once and made again after the yes.
 """
 
@@ -83,6 +84,8 @@ class Confirmation:
         self._held: dict[str, _Held] = {}
         self._pin_turns: list[str] = []
         """Turns in which the service may have heard the code."""
+        self._grace_turns: list[str] = []
+        """Turns that began shortly after: the code may have come too late."""
         self._grace_until = 0.0
 
     def __len__(self) -> int:
@@ -122,9 +125,12 @@ class Confirmation:
         if not outcome.is_open:
             return
         self._questions.speech(outcome.turn_id, now.at)
-        if not self._hears_privately and (self._waits_for_pin or now.at < self._grace_until):
-            self._pin_turns.append(outcome.turn_id)
-            del self._pin_turns[:-MOST_TURNS]
+        if self._hears_privately:
+            return
+        if self._waits_for_pin:
+            self._pin_turns = [*self._pin_turns, outcome.turn_id][-MOST_TURNS:]
+        elif now.at < self._grace_until:
+            self._grace_turns = [*self._grace_turns, outcome.turn_id][-MOST_TURNS:]
 
     def fell_silent(self, now: Moment) -> None:
         """The speaker did."""
@@ -132,15 +138,18 @@ class Confirmation:
 
     def words(self, words: Transcript, now: Moment) -> tuple[Transcript, Outcome]:
         """What was said, as it may be repeated, and what it decides."""
-        is_pin_turn = words.turn_id.partition(".")[0] in self._pin_turns
-        shown = replace(words, text=REDACTED) if is_pin_turn else words
+        turn_id = words.turn_id.partition(".")[0]
+        is_pin_turn = turn_id in self._pin_turns
+        digits = digits_in(words.text, words.language or self._language)
+        is_late = turn_id in self._grace_turns and len(digits) >= (SHORTEST_TRY if words.is_final else 1)
+        shown = replace(words, text=REDACTED) if is_pin_turn or is_late else words
         if not words.is_final:
             return shown, ([], [])
         if words.role == "assistant":
             self._questions.put(words.turn_id, now.at, now.wall)
             return shown, ([], [])
         if is_pin_turn and self._waits_for_pin:
-            return shown, self.number(digits_in(words.text, words.language or self._language), now)
+            return shown, self.number(digits, now)
         self._questions.heard(words, now.at)
         waiting = [held.wish for held in self._of("voice") if held.wish.turn_id == words.turn_id]
         decided = []
@@ -157,10 +166,10 @@ class Confirmation:
         if len(digits) < SHORTEST_TRY:
             return [], []
         if self._pin.is_right(digits, now.wall):
-            return [*self._close_pin(), *self._pin.remember()], self._settle("pin", None, "pin")
+            return [*self._close_pin(now), *self._pin.remember()], self._settle("pin", None, "pin")
         if self._pin.is_locked(now.wall):
             locked = Refused("pin_locked", "refused: three wrong codes; no code is taken for 15 minutes")
-            return [*self._close_pin(), *self._pin.remember()], self._settle("pin", locked, "pin")
+            return [*self._close_pin(now), *self._pin.remember()], self._settle("pin", locked, "pin")
         for held in self._of("pin"):
             self._hold(held.wish, "pin", PIN_S, now)
         return [SayText(self._next_turn_id(), PIN_AGAIN[self._language]), *self._pin.remember()], []
@@ -250,9 +259,9 @@ class Confirmation:
             del self._held[held.wish.call_id]
         actions: list[Action] = []
         if waited and not self._waits_for_pin:
-            actions = self._close_pin()
-            self._grace_until = now.at + GRACE_S
+            actions = self._close_pin(now)
         return actions, [Decided(held.wish, "nobody", Refused(code, why)) for held in over]
 
-    def _close_pin(self) -> list[Action]:
+    def _close_pin(self, now: Moment) -> list[Action]:
+        self._grace_until = now.at + GRACE_S
         return [HearPrivately(False)] if self._hears_privately else []

@@ -6,8 +6,8 @@ Rules
    in every room, so that a house of nodes does not answer at once. Births that come meanwhile count as one. (The
    bridge sends the last document on every connection by itself.)
 2. Home Assistant keeps what a document leaves out. So what an earlier configuration had is published once more with
-   its platform alone, which removes it, and left out `SETTLE_S` later. Documents that follow each other faster are
-   not taken in whole.
+   its platform alone, which removes it, and then left out. Documents that follow each other fast are not taken in
+   whole, so `SETTLE_S` lies between them, and before the removal: another may have come just before the start.
 3. Home Assistant removes only what it was told of since its own start. It may have been away while the configuration
    changed: after a birth what is gone is published whole, then by rule 2. Then it is gone for good.
 4. Where discovery is not wanted, the device that was published before is taken back, by rules 1 and 3.
@@ -111,10 +111,12 @@ class Introduction:
         self._plan.clear()
         gone = self._gone
         documents: list[Discovery] = []
-        if is_birth and gone:
+        if gone and is_birth:
             documents.append(self._with(gone))
         if self._is_wanted:
             if gone:
+                if not is_birth:
+                    documents.append(self._with({}))
                 documents.append(self._with({key: {"platform": part["platform"]} for key, part in gone.items()}))
             documents.append(self._with({}))
         elif gone:

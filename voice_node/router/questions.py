@@ -94,11 +94,11 @@ class Questions:
 
     def fell_silent(self, now: float) -> None:
         """The speaker is silent: only now the whole question was heard."""
-        self._extend(now + self._window_s)
+        self._extend(self._window_s, now)
 
     def speech(self, turn_id: str, now: float) -> None:
         """Somebody begins to speak."""
-        self._extend(now + SPEECH_S)
+        self._extend(SPEECH_S, now)
         for question in self._open.values():
             if question.asked_at is not None:
                 question.answering.add(turn_id)
@@ -130,10 +130,11 @@ class Questions:
         """Nobody's yes counts any more."""
         self._open.clear()
 
-    def _extend(self, until: float) -> None:
+    def _extend(self, seconds: float, now: float) -> None:
+        self._forget_expired(now)
         for question in self._open.values():
             if question.asked_at is not None and question.decided_in is None:
-                question.expires_at = min(question.latest_at, max(question.expires_at, until))
+                question.expires_at = min(question.latest_at, max(question.expires_at, now + seconds))
 
     def _forget_expired(self, now: float) -> None:
         self._open = {key: question for key, question in self._open.items() if question.expires_at > now}

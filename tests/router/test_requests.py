@@ -1,0 +1,29 @@
+"""What `test_router` does not say of requests."""
+
+from tests.router.switchboard import Switchboard, call, of
+from voice_node.model import command as cmd
+from voice_node.model import control as ctl
+from voice_node.model import report as rep
+
+ASKED = cmd.ReplyTo("some/topic", b"1", "t-9")
+
+
+def test_listening_lasts_as_long_as_people_have_tuned_it() -> None:
+    node = Switchboard()
+    assert of(ctl.OpenGate, node.gets(cmd.Listen())) == [ctl.OpenGate(8000)]
+    node.gets(cmd.SetSetting("follow_up_ms", 3000))
+    assert of(ctl.OpenGate, node.gets(cmd.Listen())) == [ctl.OpenGate(3000)]
+    assert of(ctl.OpenGate, node.gets(cmd.Listen(500))) == [ctl.OpenGate(500)]
+
+
+def test_a_decision_about_nothing_is_answered_where_it_was_asked() -> None:
+    actions = Switchboard().gets(cmd.Decide("x" * 100, is_approved=True, reply_to=ASKED))
+    assert of(rep.Response, actions) == [rep.Response("approve", f"no call {'x' * 64} waits for a decision", {}, ASKED)]
+
+
+def test_an_approval_tells_what_was_approved() -> None:
+    node = Switchboard()
+    node.hears(call("c1", name="door", arguments="{}"))
+    actions = node.gets(cmd.Decide("c1", is_approved=True, reply_to=ASKED))
+    data = {"call_id": "c1", "name": "door"}
+    assert of(rep.Response, actions) == [rep.Response("approve", None, data, ASKED)]
