@@ -8,6 +8,7 @@ from typing import Self
 from voice_node.model.audio import Frame
 from voice_node.model.speech import SpeechOver
 from voice_node.mqtt.message import Message
+from voice_node.playback.queue import Played
 from voice_node.session.protocol import Input
 
 RATE_HZ = 16000
@@ -165,8 +166,9 @@ class Player:
     def end(self, item_id: str) -> None:
         self.ended.append(item_id)
 
-    def stop(self) -> None:
+    def stop(self) -> Played | None:
         self.stops += 1
+        return None
 
     def set_volume(self, volume: int) -> None:
         assert 0 <= volume <= 100
