@@ -47,6 +47,40 @@ async def test_an_abandoned_connection_ends_with_its_will(broker: Broker) -> Non
         assert (await spy.wait_for_topic("will")).payload == b"gone"
 
 
+async def test_what_has_not_left_never_does() -> None:
+    """A network that stalls: the bytes of a call lie in the kernel, and must not leave when it moves again."""
+    events: asyncio.Queue[Event] = asyncio.Queue()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        link = connection(listener.getsockname()[1], events)
+        link.open()
+        async with asyncio.timeout(10):
+            broker, _ = await asyncio.to_thread(listener.accept)
+            with broker:
+                broker.sendall(bytes((0x20, 3, 0, 0, 0)))  # CONNACK: come in
+                assert isinstance(await events.get(), Accepted)
+                sent = 0
+                for _ in range(200):
+                    link.publish(Message("other", b"x" * 60_000, 1))
+                    sent += 60_000
+                link.abandon("nobody answers")
+                assert await events.get() == Ended("nobody answers")
+                broker.settimeout(5)
+                arrived = await asyncio.to_thread(_read_to_the_end, broker)
+    assert arrived < sent
+
+
+def _read_to_the_end(broker: socket.socket) -> int:
+    """How much still came before the reset; a clean end fails."""
+    arrived = 0
+    try:
+        while data := broker.recv(65536):
+            arrived += len(data)
+    except ConnectionResetError:
+        return arrived
+    raise AssertionError("the connection ended in order, with all that was held back")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid", "a..b", "x" * 80 + ".example"])
 async def test_what_cannot_be_reached_ends_once(host: str) -> None:
     with socket.socket() as unused:

@@ -245,12 +245,10 @@ class Storm:
     async def _blow(self, broker: Broker, rooms: list[Room]) -> None:
         for _ in range(self._faults):
             (fault,) = self._dice.choices(list(FAULTS), list(FAULTS.values()))
-            room = await self._victim(rooms)
-            length_s = self._dice.uniform(0.1, 4.0)
+            room = await self._victim(rooms, is_held_too=fault == "kill node")
+            length_s = self._dice.uniform(0.1, 5.0)
             size = self._dice.randrange(1, 3000)
             gap_s = self._dice.uniform(0, 2 * MEAN_GAP_S)
-            if room.name in self._healing and fault in ("stall", "refuse"):
-                fault = "reset"
             self.outcome.faults[fault] += 1
             match fault:
                 case "reset":
@@ -279,11 +277,15 @@ class Storm:
         for room in rooms:
             room.proxy.heal()
 
-    async def _victim(self, rooms: list[Room]) -> Room:
-        """A room with a connection that can be broken."""
+    async def _victim(self, rooms: list[Room], *, is_held_too: bool) -> Room:
+        """A room with a connection that can be broken; a stall is left alone, so that calls grow old in it."""
         order = self._dice.sample(rooms, len(rooms))
-        await until(lambda: any(room.proxy.is_in_use for room in rooms), 30)
-        return next(room for room in order if room.proxy.is_in_use)
+
+        def victims() -> list[Room]:
+            return [r for r in order if r.proxy.is_in_use and (is_held_too or r.name not in self._healing)]
+
+        await until(lambda: bool(victims()), 30)
+        return victims()[0]
 
     def _heal(self, room: Room, after_s: float) -> None:
         async def heal() -> None:
