@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.benchmarks.barge_in import measure_barge_in
 from tests.benchmarks.lasting import measure_memory, measure_reconnect
 from tests.benchmarks.process import machine, measure_gate, measure_process
 from tests.benchmarks.turns import measure_turns
@@ -16,6 +17,7 @@ PARTS = {
     "turns": measure_turns,
     "memory": measure_memory,
     "reconnect": measure_reconnect,
+    "barge-in": measure_barge_in,
 }
 
 

@@ -26,7 +26,7 @@ from voice_node.settings.secrets import Secrets
 from voice_node.stages import Source
 
 TURNS = 200
-WARM_UP = 40
+WARM_UP = 100
 """Turns after which every buffer has had its size."""
 CUTS = 20
 

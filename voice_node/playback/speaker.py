@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 _RATES_HZ = (48000, 44100, 32000, 16000)
 """Tried when the device takes neither 24 kHz nor its own default."""
-_BLOCK_MS = 20
+_BLOCK_MS = 10
 _POLL_S = 0.02
 _IDLE_S = 30.0
 _IDLE_POLL_S = 0.5
