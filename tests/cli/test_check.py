@@ -13,7 +13,7 @@ from voice_node.cli.check import check
 
 def run(*arguments: str | Path, **environ: str) -> Result:
     """Call the command; secrets of this process's environment are out of its sight."""
-    names = ("OPENAI_API_KEY", "MQTT_PASSWORD", "CREDENTIALS_DIRECTORY")
+    names = ("OPENAI_API_KEY", "MQTT_PASSWORD", "VOICE_NODE_PIN", "CREDENTIALS_DIRECTORY")
     hidden: dict[str, str | None] = dict.fromkeys(names)
     return CliRunner(env={**hidden, **environ}).invoke(check, [str(argument) for argument in arguments])
 
@@ -117,3 +117,18 @@ def test_the_program_itself_ends_with_78_and_no_traceback(tmp_path: Path) -> Non
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
     assert done.returncode == 78
     assert done.stderr == f"{path}:1: is not UTF-8 text: save the file with the encoding UTF-8\n"
+
+
+def test_a_code_that_the_service_would_hear_is_worth_a_warning(room: Path) -> None:
+    room.write_text("room: kitchen\nlanguage: de\ntools:\n  - {name: a, description: b, confirm: pin}\n")
+    result = run(room, VOICE_NODE_PIN="4711")
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"warning: {room}: confirm: pin: the code is recognised by the service")
+    assert "4711" not in result.output
+
+
+def test_a_tool_that_is_never_called_is_worth_a_warning(room: Path) -> None:
+    room.write_text("room: kitchen\ntools:\n  - {name: unlock, description: b}\n")
+    result = run(room)
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"warning: {room}:3: tools[unlock].name: \"unlock\" looks like a lock")

@@ -1,6 +1,7 @@
 import importlib
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -14,8 +15,9 @@ from voice_node.model.errors import CaptureLost, SessionRefused
 
 def test_every_module_of_a_command_is_in_the_list() -> None:
     folder = Path(importlib.import_module("voice_node.cli").__file__ or "").parent
-    commands = {path.stem for path in folder.glob("*.py") if "@click.command" in path.read_text()}
-    assert commands == set(COMMANDS)
+    commands = {path.stem: path.read_text().count("@click.command") for path in folder.glob("*.py")}
+    listed = Counter(module.rpartition(".")[2] for module, _, _ in COMMANDS.values())
+    assert {name: count for name, count in commands.items() if count} == listed
 
 
 @pytest.mark.parametrize("name", COMMANDS)

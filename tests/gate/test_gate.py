@@ -396,3 +396,23 @@ def test_what_holds_whatever_is_heard(settings: GateSettings, script: list[tuple
             sent_until_ms = ended.end_ms
         else:
             assert room.audio(ended.turn_id) == b""
+
+
+def test_a_gate_is_tuned_between_segments() -> None:
+    room = Room()
+    room.quiet(1000)
+    room.speech(500)
+    room.gate.tune(min_snr_db=0, hang_over_ms=200)
+    assert ends(room.quiet(680)) == [], "the open segment keeps its hang-over"
+    assert len(ends(room.quiet(20))) == 1
+    room.speech(500)
+    assert ends(room.quiet(180)) == []
+    assert len(ends(room.quiet(20))) == 1
+
+
+def test_a_gate_is_tuned_at_once_where_nobody_speaks() -> None:
+    room = Room()
+    room.quiet(1000)
+    assert room.hear(500, FAINT_DB, is_speech=True) == []
+    room.gate.tune(min_snr_db=2, hang_over_ms=700)
+    assert isinstance(room.hear(500, FAINT_DB, is_speech=True)[0], SpeechStarted)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from voice_node.settings.checks import check_files, check_settings, strings
+from voice_node.settings.checks import check_files, check_settings, find_idle, strings
 from voice_node.settings.schema import RoomSettings
 
 
@@ -84,3 +84,16 @@ def test_files_are_looked_for_in_the_folder_of_the_room(tmp_path: Path) -> None:
 def test_every_text_has_its_place() -> None:
     value = {"a": ["b", 1, {"c": "d"}], "e": None}
     assert list(strings(value, ("x",))) == [(("x", "a", 0), "b"), (("x", "a", 2, "c"), "d")]
+
+
+@pytest.mark.parametrize(("confirm", "is_wrong"), [("voice", True), ("pin", True), ("mqtt", False), ("never", False)])
+def test_who_asks_must_know_what_is_answered(confirm: str, is_wrong: bool) -> None:
+    found = paths(session={"transcription": None}, tools=[tool(confirm=confirm)])
+    assert found == ([("tools", 0, "confirm")] if is_wrong else [])
+    assert paths(tools=[tool(confirm=confirm)]) == []
+
+
+def test_a_tool_that_is_never_called_is_told() -> None:
+    tools = [tool(name="unlock"), tool(name="oven", confirm="never"), tool()]
+    room = RoomSettings.model_validate({"room": "a", "tools": tools})
+    assert [problem.path for problem in find_idle(room)] == [("tools", 0, "name")]

@@ -172,3 +172,25 @@ def test_the_token_of_an_mcp_server_has_its_name(tmp_path: Path) -> None:
         "other": CANARY,
     }
     assert CANARY not in repr(tokens)
+
+
+def test_a_tool_that_asks_for_the_code_needs_one(tmp_path: Path) -> None:
+    settings = room(tools=[{"name": "unlock", "description": "x", "confirm": "pin"}])
+    assert check_secrets(settings, Secrets()) == [
+        "tools[unlock].confirm: pin needs the code: give it as the credential `pin` "
+        "or in the environment variable VOICE_NODE_PIN"
+    ]
+    assert check_secrets(settings, read_secrets({"VOICE_NODE_PIN": "4711"})) == []
+    (tmp_path / "pin").write_text("123456\n")
+    secrets = read_secrets({"VOICE_NODE_PIN": "4711", "CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert secrets.pin is not None
+    assert secrets.pin.get_secret_value() == "123456"
+    assert "123456" not in repr(secrets)
+    assert read_secrets({"PIN": "4711"}).pin is None
+
+
+@pytest.mark.parametrize("code", ["123", "1234567890123", "12a4", "1 2 3 4", "\u0661\u0662\u0663\u0664"])
+def test_a_code_is_4_to_12_digits(code: str) -> None:
+    with pytest.raises(ConfigError, match="environment variable VOICE_NODE_PIN: must be 4 to 12 digits") as error:
+        read_secrets({"VOICE_NODE_PIN": code})
+    assert code not in str(error.value)

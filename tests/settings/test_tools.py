@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from voice_node.settings.tools import Tool
+from voice_node.settings.tools import Tool, looks_dangerous
 
 
 def tool(**keys: Any) -> Tool:
@@ -45,3 +45,30 @@ def test_a_name_is_one_level_of_a_topic() -> None:
     for name in ("", "a/b", "A", "x" * 65):
         with pytest.raises(ValidationError):
             tool(name=name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "unlock", "lock_door", "doorlock", "front-door", "open_garage", "garagedoor", "gate", "open_gate", "opengate",
+        "alarm", "disarm_alarm", "arm", "oven", "preheat-oven", "stove_on", "haustuer", "schloss_auf", "backofen",
+        "porte", "ouvrir_porte", "serrure", "puerta", "horno", "deur", "voordeur", "safe",
+    ],
+)  # fmt: skip
+def test_names_that_look_dangerous(name: str) -> None:
+    assert looks_dangerous(name)
+    assert tool(name=name).policy == "deny"
+    assert tool(name=name, confirm="never").policy == "never"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "set_light", "clock", "set_clock", "block_ads", "outdoor_light", "indoor_fan", "doorbell", "navigate",
+        "report", "swarm", "charm", "woven", "proven", "storm", "monitor", "timeslot", "fourth", "investigate",
+    ],
+)  # fmt: skip
+def test_names_that_do_not(name: str) -> None:
+    assert not looks_dangerous(name)
+    assert tool(name=name).policy == "never"
+    assert tool(name=name, confirm="pin").policy == "pin"

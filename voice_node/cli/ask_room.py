@@ -22,8 +22,8 @@ from voice_node.settings.load import load_room
 from voice_node.settings.secrets import check_secrets, read_secrets
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
-SETTLE_S = 0.3
-"""What the broker has retained arrives at once."""
+RESPONSE_S = 5.0
+"""A room answers at once, or it does not run."""
 
 
 class NoAnswer(NodeError):
@@ -34,6 +34,7 @@ class Visit:
     """One question to one room."""
 
     def __init__(self, path: Path, timeout_s: float) -> None:
+        """`timeout_s` is for the whole turn."""
         settings = load_room(path).settings
         secrets = read_secrets(os.environ)
         problems = [problem for problem in check_secrets(settings, secrets) if problem.startswith("mqtt.")]
@@ -45,7 +46,7 @@ class Visit:
         self.token = randomness.token_hex(16)
         self._timeout_s = timeout_s
         self._private = f"{self.topics.branch}reply/{self.token}"
-        places = ("availability", "event", "transcript", "mute/state", "response/+")
+        places = ("event", "transcript", "mute/state", "response/+")
         self._observer = Observer(
             mqtt,
             None if password is None else password.get_secret_value(),
@@ -65,19 +66,9 @@ class Visit:
     async def _visit(self, work: Callable[[], Any]) -> Any:
         await self._observer.start()
         try:
-            await self._check_presence()
             return await work()
         finally:
             await self._observer.stop()
-
-    async def _check_presence(self) -> None:
-        wanted = self.topics.availability
-        try:
-            found = await self._wait(lambda message: message.topic == wanted, SETTLE_S)
-        except TimeoutError:
-            raise NoAnswer(f"the broker knows no room {self.room}: does it run?") from None
-        if found.payload != b"online":
-            raise NoAnswer(f"the room {self.room} is offline")
 
     async def _request(self, name: str, fields: dict[str, Any], *, is_whole_turn: bool) -> dict[str, Any]:
         content = json.dumps({**fields, "transaction": self.token}, ensure_ascii=False).encode()
@@ -101,16 +92,15 @@ class Visit:
                 return True
             return message.topic == self.topics.response(name) and _json(message).get("transaction") == self.token
 
-        try:
-            return _json(await self._wait(is_ours))
-        except TimeoutError:
-            raise NoAnswer(f"the room {self.room} does not answer within {self._timeout_s:g} s") from None
+        return _json(await self._answer(is_ours))
 
     async def _follow(self, turn_id: str) -> None:
         """Show what the turn leads to."""
+        until = asyncio.get_running_loop().time() + self._timeout_s
         while True:
+            left_s = until - asyncio.get_running_loop().time()
             try:
-                message = await self._wait(lambda message: _json(message).get("turn_id") == turn_id)
+                message = await self._wait(lambda message: _json(message).get("turn_id") == turn_id, left_s)
             except TimeoutError:
                 raise NoAnswer(f"no end of the turn within {self._timeout_s:g} s") from None
             match _json(message):
@@ -131,18 +121,21 @@ class Visit:
         self._observer.publish(Message(self.topics.setting_set("mute"), wanted.encode(), 1))
 
         def is_told(message: Incoming) -> bool:
-            is_state = message.topic == self.topics.setting_state("mute") and not message.is_retained
-            return is_state or _json(message).get("code") == "unmute_refused"
+            return message.topic == self.topics.setting_state("mute") or _json(message).get("code") == "unmute_refused"
 
-        try:
-            told = await self._wait(is_told)
-        except TimeoutError:
-            raise NoAnswer(f"the room {self.room} does not answer within {self._timeout_s:g} s") from None
+        told = await self._answer(is_told)
         if told.payload != wanted.encode():
             raise NoAnswer(f"{self.room}: only the switch on the device may open the microphone")
 
-    async def _wait(self, is_it: Callable[[Incoming], bool], timeout_s: float | None = None) -> Incoming:
-        async with asyncio.timeout(timeout_s or self._timeout_s):
+    async def _answer(self, is_it: Callable[[Incoming], bool]) -> Incoming:
+        timeout_s = min(RESPONSE_S, self._timeout_s)
+        try:
+            return await self._wait(is_it, timeout_s)
+        except TimeoutError:
+            raise NoAnswer(f"the room {self.room} does not answer within {timeout_s:g} s: does it run?") from None
+
+    async def _wait(self, is_it: Callable[[Incoming], bool], timeout_s: float) -> Incoming:
+        async with asyncio.timeout(timeout_s):
             while True:
                 message = await self._messages.get()
                 if is_it(message):
@@ -163,7 +156,7 @@ def _json(message: Incoming) -> dict[str, Any]:
 
 ROOM = click.argument("room", metavar="ROOM.yaml", type=click.Path(path_type=Path))
 TIMEOUT = click.option(
-    "--timeout", default=30.0, show_default=True, type=click.FloatRange(0.1, 600), help="Seconds to wait."
+    "--timeout", default=90.0, show_default=True, type=click.FloatRange(0.1, 600), help="Seconds to wait at most."
 )
 AS_JSON = click.option("--json", "is_json", is_flag=True, help="Print the room's response as it is.")
 

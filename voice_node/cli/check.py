@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from voice_node.local.digits import can_hear_digits
 from voice_node.model.errors import ConfigError
 from voice_node.router.tools import schema_problems
 from voice_node.settings.load import LoadedRoom, load_room
@@ -13,7 +14,7 @@ from voice_node.settings.secrets import Secrets, check_secrets, read_secrets
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("rooms", metavar="ROOM.yaml...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--no-secrets", is_flag=True, help="Do not ask for the API key and the password of the broker.")
+@click.option("--no-secrets", is_flag=True, help="Do not ask for the API key, the password of the broker and the code.")
 def check(rooms: tuple[Path, ...], no_secrets: bool) -> None:
     """Check room files and say what is wrong with them.
 
@@ -52,6 +53,9 @@ def _check_room(path: Path, secrets: Secrets | None, owners: dict[tuple[str, int
         problems.append(f"room: {room.settings.room} is the room of {other} too: two rooms need two ids")
     for warning in room.warnings:
         click.echo(f"warning: {warning}", err=True)
+    if any(tool.policy == "pin" for tool in room.settings.tools) and not can_hear_digits(room.settings.language):
+        text = "the code is recognised by the service, not on this device: that needs English and voice-node[local]"
+        click.echo(f"warning: {path}: confirm: pin: {text}", err=True)
     for problem in problems:
         click.echo(f"{path}: {problem}", err=True)
     if problems:

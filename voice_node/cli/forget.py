@@ -16,6 +16,8 @@ from voice_node.settings.schema import MqttSettings
 from voice_node.settings.secrets import read_secrets
 
 ANSWER_S = 10.0
+SETTLE_S = 1.0
+"""Home Assistant lets go of the device's topics; an empty state on one of them would be an error in its log."""
 
 
 class StillRunning(NodeError):
@@ -50,7 +52,11 @@ async def _forget(mqtt: MqttSettings, password: str | None, topics: Topics) -> i
         await visit.caught_up(observer)
         if visit.kept.get(topics.availability) == b"online":
             raise StillRunning(f"room {topics.room} is online: stop it first, with `systemctl stop voice-node@ROOM`")
-        for topic in visit.kept:
+        if topics.discovery in visit.kept:
+            observer.publish(Message(topics.discovery, b"", qos=1, is_retained=True))
+            await visit.caught_up(observer)
+            await asyncio.sleep(SETTLE_S)
+        for topic in visit.kept.keys() - {topics.discovery}:
             observer.publish(Message(topic, b"", qos=1, is_retained=True))
         await visit.caught_up(observer)
     finally:
