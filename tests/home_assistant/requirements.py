@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-import homeassistant
+import homeassistant  # type: ignore[import-not-found]  # it lives in its own environment
 from homeassistant import bootstrap
 
 WANTED = ("mqtt", "automation", "script", "scene", "config", "notify", "template", "input_boolean", "hassio")

@@ -110,26 +110,28 @@ class Introduction:
     def _schedule(self, at: float, *, is_birth: bool) -> None:
         self._plan.clear()
         gone = self._gone
-        documents: list[Discovery] = []
-        if gone and is_birth:
-            documents.append(self._with(gone))
-        if self._is_wanted:
-            if gone:
-                if not is_birth:
-                    documents.append(self._with({}))
-                documents.append(self._with({key: {"platform": part["platform"]} for key, part in gone.items()}))
-            documents.append(self._with({}))
-        elif gone:
-            documents.append(Discovery(None))
+        documents = self._documents(gone, is_birth=is_birth)
         for document in documents:
-            is_last = document is documents[-1]
-            self._plan.append(Step(at, document, forgets=is_birth and is_last))
+            self._plan.append(Step(at, document, forgets=is_birth and document is documents[-1]))
             at += SETTLE_S
         if documents:
             self._plan.append(Step(at, None))
 
-    def _with(self, gone: Mapping[str, Any]) -> Discovery:
-        return Discovery({**self._document, "components": {**self._present, **gone}})
+    def _documents(self, gone: dict[str, Any], *, is_birth: bool) -> list[Discovery]:
+        """In the order in which they are published."""
+        if not self._is_wanted:
+            whole = [self._document_of(gone)] if is_birth else []
+            return [*whole, Discovery(None)] if gone else []
+        present = self._present
+        if not gone:
+            return [self._document_of(present)]
+        alone = {key: {"platform": component["platform"]} for key, component in gone.items()}
+        left = {key: component for key, component in present.items() if key not in gone}
+        first = {**present, **gone} if is_birth else left
+        return [self._document_of(parts) for parts in (first, {**present, **alone}, present)]
+
+    def _document_of(self, components: Mapping[str, Any]) -> Discovery:
+        return Discovery({**self._document, "components": components})
 
     def _remember(self, components: dict[str, Any]) -> list[Action]:
         if components == self._published and self._kept_words == self._keeps_words:
