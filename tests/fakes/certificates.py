@@ -35,7 +35,7 @@ class Authority:
         made = Certificate(self._folder / f"{name}-of-{self._name}.pem", self._folder / f"{name}.key")
         extension.write_text(f"subjectAltName={alternative}\n")
         _openssl("req", *_KEY, "-subj", f"/CN={name}", "-keyout", made.key, "-out", request)
-        signed_by = ["-CA", self.path, "-CAkey", self._key, "-CAcreateserial"]
+        signed_by: list[str | Path] = ["-CA", self.path, "-CAkey", self._key, "-CAcreateserial"]
         _openssl(
             "x509", "-req", "-in", request, *signed_by, "-days", str(days), "-extfile", extension, "-out", made.path
         )
