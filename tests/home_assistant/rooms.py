@@ -70,7 +70,8 @@ async def living(folder: Path, broker: Broker, **sections: Any) -> AsyncIterator
         room = write_room(folder, broker.port, **({"tools": TOOLS} | sections))
         with Program(folder, "run", room) as node:
             name = sections.get("room", "kitchen")
-            await spy.wait_for(lambda seen: seen.topic == f"voice_node/{name}/info", 20)
+            place = f"voice_node/{name}/availability"
+            await spy.wait_for(lambda seen: (seen.topic, seen.payload) == (place, b"online"), 20)
             yield spy, node
             assert node.is_running
             node.signal(signal.SIGTERM)
