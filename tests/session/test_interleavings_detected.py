@@ -1,7 +1,7 @@
 """Turns that the service ends, against a service that detects speech in what it is sent, and answers when it likes.
 
-The service processes what comes at once; its events arrive in order, up to half a second later. Each segment is a sound of its
-own, so that words can be traced to who said them.
+The service processes what comes at once; its events arrive in order, up to half a second later. Each segment is a sound
+of its own, so that words can be traced to who said them.
 """
 
 from dataclasses import dataclass, field

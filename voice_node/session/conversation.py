@@ -182,6 +182,8 @@ class Conversation:
                 self.lose(turn, LostReason.TIMEOUT, "a tool call was not answered", step)
             else:
                 self.settle(turn, now, step)
+        if len(self.turns) > 0:  # an announcement may have waited for somebody who said nothing in the end
+            self.ask_next(now, step)
 
     def settle(self, turn: Turn, now: Moment, step: Step) -> None:
         """Report a turn as finished if it is."""
