@@ -3,9 +3,17 @@
 import asyncio
 from collections.abc import Coroutine
 
+import pytest
+
+from voice_node import private
 from voice_node.model.speech import EndReason, Speech, SpeechAudio, SpeechEnded, SpeechStarted
 from voice_node.model.turn import NumberHeard, Outcome, SpeechChanged
 from voice_node.private import PrivateHearing
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(private, "PAUSE_S", 0.01)
 
 
 class Ear:
@@ -86,6 +94,18 @@ async def test_a_segment_ends_where_it_began() -> None:
     room.hearing.want(False)
     assert await room.says(second, end) == [True, True], "no part of a code is for the service"
     assert room.told[-1] == NumberHeard("t2", "4711")
+
+
+async def test_a_code_with_pauses_is_heard_as_one() -> None:
+    ear = Ear()
+    room = Room(ear)
+    room.hearing.want(True)
+    for piece in (*segment("t1"), SpeechStarted("t2", 900), SpeechAudio("t2", b"08"), ended("t2")):
+        assert room.hearing.take(piece, 16000)
+    assert not [outcome for outcome in room.told if isinstance(outcome, NumberHeard)]
+    await asyncio.gather(*room.tasks)
+    assert room.told[-1] == NumberHeard("t2", "471108")
+    assert ear.orders == ["start", "hear at 16000"]
 
 
 async def test_noise_is_not_recognised() -> None:

@@ -1,10 +1,20 @@
-"""Segments that stay on this device: a spoken code is heard by its own recogniser and by nobody else."""
+"""Segments that stay on this device: a spoken code is heard by its own recogniser and by nobody else.
 
+Who says a code pauses between its digits, longer than a gate waits. So segments that follow each other within `PAUSE_S`
+are heard as one; of more than `MOST_BYTES` the end is heard.
+"""
+
+import asyncio
 from collections.abc import Callable, Coroutine
 
+from voice_node.model.audio import BYTES_PER_SAMPLE
 from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechStarted
 from voice_node.model.turn import NumberHeard, Outcome, SpeechChanged
 from voice_node.stages import PrivateEar
+
+PAUSE_S = 1.0
+MOST_BYTES = 20 * 48000 * BYTES_PER_SAMPLE
+"""20 s at a microphone's usual rate."""
 
 
 class PrivateHearing:
@@ -26,7 +36,11 @@ class PrivateHearing:
         self._tell = tell
         self._start = start
         self._is_wanted = False
-        self._segment: bytearray | None = None
+        self._is_open = False
+        """A segment that was taken has not ended."""
+        self._pcm = bytearray()
+        self._count = 0
+        """Of segments that began: so one that waits knows whether another did."""
 
     def want(self, is_wanted: bool) -> None:
         """From now on segments are taken, or none is any more."""
@@ -42,19 +56,26 @@ class PrivateHearing:
         """True: this piece was taken; the service must not get it."""
         match value:
             case SpeechStarted(turn_id) if self._is_wanted:
-                self._segment = bytearray()
+                self._is_open = True
+                self._count += 1
                 self._tell(SpeechChanged(turn_id, is_open=True))
-            case SpeechAudio(_, pcm) if self._segment is not None:
-                self._segment += pcm
-            case SpeechEnded(turn_id) if self._segment is not None:
-                pcm, self._segment = bytes(self._segment), None
+            case SpeechAudio(_, pcm) if self._is_open:
+                self._pcm += pcm
+                del self._pcm[:-MOST_BYTES]
+            case SpeechEnded(turn_id) if self._is_open:
+                self._is_open = False
                 self._tell(SpeechChanged(turn_id, is_open=False, is_kept=False))  # nothing of it was sent
-                if value.is_kept and rate_hz:
-                    self._start(self._hear(turn_id, pcm, rate_hz), "hear a code")
+                if rate_hz:
+                    self._start(self._hear(turn_id, self._count, rate_hz), "hear a code")
             case _:
                 return False
         return True
 
-    async def _hear(self, turn_id: str, pcm: bytes, rate_hz: int) -> None:
-        if self._ear is not None:
+    async def _hear(self, turn_id: str, count: int, rate_hz: int) -> None:
+        await asyncio.sleep(PAUSE_S)
+        if count != self._count or self._ear is None:
+            return
+        pcm = bytes(self._pcm)
+        self._pcm.clear()
+        if pcm:
             self._tell(NumberHeard(turn_id, await self._ear.hear(pcm, rate_hz)))

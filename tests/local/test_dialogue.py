@@ -97,3 +97,15 @@ def test_what_asks_for_confirmation_is_not_for_the_engine() -> None:
     assert not is_offline_allowed(UNLOCK)
     assert is_offline_allowed(UNLOCK.model_copy(update={"offline": True}))
     assert not is_offline_allowed(SET_LIGHT.model_copy(update={"offline": False}))
+
+
+def test_a_call_that_home_wants_confirmed_is_made_again_after_the_answer() -> None:
+    call = Called("c1", "get_time", "{}")
+    wanted = CameBack("c1", '{"status": "confirmation_needed", "instruction": "ask"}')
+    assert answer_to(UserSaid("time"), call, wanted) == Say("Shall I really do that?")
+    asked = (UserSaid("time"), call, wanted, EngineSaid())
+    for said in ("", "yes"):
+        assert answer_to(*asked, UserSaid(said)) == CallAll((Call("get_time", {}),))
+    assert answer_to(*asked, UserSaid(""), EngineSaid(), UserSaid("")) == Say("Sorry, I did not understand that.")
+    not_offered = answer((*asked, UserSaid("")), set(), TOOLS, understand)
+    assert not_offered == Say("Sorry, I did not understand that.")

@@ -107,9 +107,12 @@ class Visit:
                 case {"role": "assistant", "final": True, "text": str(text)}:
                     click.echo(text)
                 case {"event_type": "tool_call", "name": name, "arguments": arguments, "needs_approval": True, **rest}:
-                    click.echo(f"[{name} {json.dumps(arguments)} waits for approval: {rest['call_id']}]", err=True)
+                    click.echo(
+                        f"[{name} {json.dumps(arguments, sort_keys=True)} waits for approval: {rest['call_id']}]",
+                        err=True,
+                    )
                 case {"event_type": "tool_call", "name": name, "arguments": arguments}:
-                    click.echo(f"[{name} {json.dumps(arguments)}]", err=True)
+                    click.echo(f"[{name} {json.dumps(arguments, sort_keys=True)}]", err=True)
                 case {"event_type": "error", "detail": detail}:
                     click.echo(f"[{detail}]", err=True)
                     if _json(message)["code"] == "turn_lost":
@@ -121,7 +124,8 @@ class Visit:
         self._observer.publish(Message(self.topics.setting_set("mute"), wanted.encode(), 1))
 
         def is_told(message: Incoming) -> bool:
-            return message.topic == self.topics.setting_state("mute") or _json(message).get("code") == "unmute_refused"
+            is_state = message.topic == self.topics.setting_state("mute") and not message.is_retained
+            return is_state or _json(message).get("code") == "unmute_refused"
 
         told = await self._answer(is_told)
         if told.payload != wanted.encode():

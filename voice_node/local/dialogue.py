@@ -5,15 +5,17 @@ The rules, over the items of a conversation in their order:
 1. Outputs of calls after the last message are spoken, one sentence each: the tool's `say` where the output is a
    success, what went wrong where it is not.
 2. Else the last message of a person is matched: each part that was understood is called.
-3. Else the engine says that it did not understand. It never guesses and never calls on a guess.
+3. Else, where home asked for a confirmation of calls and this is what was said to it, the same calls are made again:
+   home knows what a yes is.
+4. Else the engine says that it did not understand. It never guesses and never calls on a guess.
 
-Tools that ask for confirmation are not offered, unless the room file says `offline: true`: nobody could refuse here.
+Tools that ask for confirmation are not offered, unless the room file says `offline: true`.
 """
 
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,7 @@ NOT_UNDERSTOOD = "Sorry, I did not understand that."
 NO_ANSWER = "No answer from home."
 STILL_WAITING = "I am still waiting for your home."
 DONE = "Done."
+REALLY = "Shall I really do that?"
 _LONGEST_DETAIL = 160
 _NOBODY_ANSWERED = re.compile(r"unreachable|time(d)?[ _-]?out|no answer|not answer|offline", re.IGNORECASE)
 _FIELD = re.compile(r"\{([A-Za-z0-9_-]+)\}")
@@ -112,6 +115,7 @@ def answer(
         return Say(STILL_WAITING)
     last = entries[-1] if entries else None
     understood = understand(last.text, offered) if isinstance(last, UserSaid) else ()
+    understood = understood or [call for call in _unconfirmed(entries) if call.tool in offered]
     return CallAll(tuple(understood)) if understood else Say(NOT_UNDERSTOOD)
 
 
@@ -122,11 +126,31 @@ def _after_last_message(entries: Sequence[Entry]) -> Sequence[Entry]:
     return entries
 
 
+def _unconfirmed(entries: Sequence[Entry]) -> Iterator[Call]:
+    """The calls that the last message but one was the question for."""
+    if len(entries) < 2 or not isinstance(entries[-2], EngineSaid):
+        return
+    calls = {entry.call_id: entry for entry in entries if isinstance(entry, Called)}
+    for entry in _after_last_message(entries[:-2]):
+        if isinstance(entry, CameBack) and entry.call_id in calls and _wants_confirmation(entry.output):
+            yield Call(calls[entry.call_id].tool, _arguments(calls[entry.call_id]))
+
+
+def _wants_confirmation(output: str) -> bool:
+    try:
+        content = json.loads(output)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.get("status") == "confirmation_needed"
+
+
 def _report(result: CameBack, call: Called | None, tools: Mapping[str, Tool]) -> str:
     try:
         output = json.loads(result.output)
     except (ValueError, RecursionError):
         output = result.output
+    if _wants_confirmation(result.output):
+        return REALLY
     error = _error(output)
     if error is not None:
         if _NOBODY_ANSWERED.search(error):
