@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -458,6 +459,22 @@ async def test_the_volume_is_kept_over_restarts() -> None:
     async with House().at_work() as house:
         house.pipes.order(cmd.SetSetting("volume", 30))
         await until(lambda: ("settings", {"volume": {"value": 30, "file": 70}}) in house.remembered)
+
+
+async def test_what_is_kept_is_kept_in_order() -> None:
+    """Each volume is written slower than the next one comes."""
+    kept: list[object] = []
+
+    def remember(_key: str, value: object) -> None:
+        assert isinstance(value, dict)
+        time.sleep(0.02 if value["volume"]["value"] % 2 else 0.001)
+        kept.append(value["volume"]["value"])
+
+    async with House(remember=remember).at_work() as house:
+        for volume in range(10):
+            house.pipes.order(cmd.SetSetting("volume", volume))
+        await until(lambda: len(kept) == 10)
+    assert kept == list(range(10))
 
 
 async def test_reply_audio_goes_to_the_player_alone() -> None:

@@ -72,6 +72,7 @@ class Pipeline:
         """Captured since it was told last."""
         self._switched = asyncio.Event()
         self._saying = asyncio.Lock()
+        self._remembering = asyncio.Lock()
         self._turn_over = asyncio.Event()
         self._awaited_turn = ""
         self._resampler: Resampler | None = None
@@ -294,13 +295,17 @@ class Pipeline:
                 self._is_spent = is_spent
                 inputs.offer(control)
             case ctl.Remember(key, value):
-                self._start(asyncio.to_thread(stages.remember, key, value), f"remember {key}")
+                self._start(self._remember(key, value), f"remember {key}")
             case ctl.OpenGate():
                 pass  # the gate of `activation.mode: voice` is never shut for want of a wake word
             case ctl.ReloadSettings(reply_to):
                 self.reload(reply_to)
             case _:
                 assert_never(control)
+
+    async def _remember(self, key: str, value: object) -> None:
+        async with self._remembering:  # in order: an older value must not come last
+            await asyncio.to_thread(self._stages.remember, key, value)
 
     def _silence(self) -> None:
         """Stop the reply at once, and tell the session how much of it was heard."""
