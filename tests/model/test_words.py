@@ -40,7 +40,7 @@ def name_of(one: Any) -> str:
 
 def test_the_walk_finds_the_words() -> None:
     assert {"Frame", "ToolCall", "CallReport", "AnswerCall", "SpeechEnded", "Moment"} <= set(map(name_of, VALUES))
-    assert set(UNIONS) == {"Speech", "Outcome", "Report", "Command", "Request", "Control"}
+    assert set(UNIONS) == {"Speech", "Heard", "Outcome", "Report", "Command", "Request", "Control"}
 
 
 @pytest.mark.parametrize("one", CLASSES, ids=name_of)

@@ -65,3 +65,6 @@ class SpeechOver:
 
 Speech = SpeechStarted | SpeechAudio | SpeechEnded
 """Closed: match it with `assert_never`."""
+
+Heard = Speech | SpeechOver
+"""What the session is told of the room, to the end."""

@@ -23,7 +23,7 @@ from typing import Any, assert_never
 
 from voice_node.model.control import AnswerCall, AskText, ResetConversation, SayText, SetSpent, StopReply
 from voice_node.model.moment import Moment
-from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
+from voice_node.model.speech import Heard, SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
 from voice_node.model.turn import LinkChanged, ServiceTrouble
 from voice_node.session import events as ev
 from voice_node.session.conversation import Conversation
@@ -37,7 +37,7 @@ from voice_node.settings.session import SessionSettings
 from voice_node.settings.session_limits import Dialect, dialect_of
 from voice_node.settings.tools import Tool
 
-Input = Speech | SpeechOver | AnswerCall | AskText | SayText | StopReply | ResetConversation | SetSpent
+Input = Heard | AnswerCall | AskText | SayText | StopReply | ResetConversation | SetSpent
 """What the rest of the node puts into the session."""
 
 HANDSHAKE_PATIENCE_S = 10.0
