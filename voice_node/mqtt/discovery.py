@@ -113,7 +113,8 @@ def _sensors(topics: Topics) -> dict[str, Component]:
             "platform": "sensor",
             "name": "Session",
             "state_topic": topics.info,
-            "value_template": f"{{{{ (value_json.provider ~ ' ' ~ value_json.model)[:{_LONGEST_STATE}] }}}}",
+            "value_template": "{% set model = '' if value_json.provider == 'local' else ' ' ~ value_json.model %}"
+            f"{{{{ (value_json.provider ~ model)[:{_LONGEST_STATE}] }}}}",
             "json_attributes_topic": topics.info,
             "icon": "mdi:cloud-outline",
             **_DIAGNOSTIC,
