@@ -1,4 +1,5 @@
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ from tests.system.house import Program, online, write_room
 pytestmark = pytest.mark.skipif(bool(fake.ABSENT), reason=fake.ABSENT)
 
 
-async def retained(port: int) -> set[str]:
+DISCOVERY = "homeassistant/device/voice_node_kitchen/config"
+
+
+async def retained(port: int, **login: str) -> set[str]:
     """The topics of which the broker keeps something."""
-    async with MqttSpy(port) as spy:
+    async with MqttSpy(port, **login) as spy:
         await spy.publish("the/end", "")
         await spy.wait_for_topic("the/end")
         return {seen.topic for seen in spy.messages if seen.retain}
@@ -31,7 +35,7 @@ async def test_nothing_of_the_room_is_left(tmp_path: Path) -> None:
                 with Program(tmp_path, "forget", room) as early:
                     assert await early.ended() == 1
                     assert "is online: stop it first" in early.log
-                node.signal(15)
+                node.signal(signal.SIGTERM)
                 assert await node.ended() == 0
         assert len(await retained(broker.port)) > 5
         with Program(tmp_path, "forget", room) as command:
@@ -40,8 +44,26 @@ async def test_nothing_of_the_room_is_left(tmp_path: Path) -> None:
         assert await retained(broker.port) == {"voice_node/bath/state"}
 
 
+async def test_a_login_that_may_hear_nothing_of_its_room_takes_back_what_a_room_tells(tmp_path: Path) -> None:
+    acl = (
+        "user kitchen\ntopic write voice_node/kitchen/#\ntopic read voice_node/kitchen/request/+\n"
+        "topic write homeassistant/device/voice_node_kitchen/config\nuser all\ntopic readwrite #\n"
+    )
+    with Broker(users={"kitchen": "k", "all": "a"}, acl=acl) as broker:
+        room = write_room(tmp_path, broker.port, mqtt={"username": "kitchen"})
+        login = {"username": "all", "password": "a"}
+        told = ("voice_node/kitchen/state", "voice_node/kitchen/volume/state", DISCOVERY)
+        async with MqttSpy(broker.port, **login) as spy:
+            for topic in told:
+                await spy.publish(topic, "{}", retain=True)
+        assert await retained(broker.port, **login) == set(told)
+        with Program(tmp_path, "forget", room, environ={"MQTT_PASSWORD": "k"}) as command:
+            assert await command.ended() == 0
+        assert await retained(broker.port, **login) == set()
+
+
 def is_discovery(seen: Seen) -> bool:
-    return seen.topic == "homeassistant/device/voice_node_kitchen/config"
+    return seen.topic == DISCOVERY
 
 
 async def test_a_broker_that_is_away_is_named(tmp_path: Path, free_port: int) -> None:

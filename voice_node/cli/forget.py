@@ -37,12 +37,12 @@ def forget(room: Path) -> None:
     settings = load_room(room).settings
     password = read_secrets(os.environ).mqtt_password
     topics = Topics(settings.mqtt.base, settings.room, settings.mqtt.discovery_prefix)
-    count = asyncio.run(_forget(settings.mqtt, None if password is None else password.get_secret_value(), topics))
-    click.echo(f"Room {settings.room} is forgotten: {count} messages that the broker kept are gone.")
+    asyncio.run(_forget(settings.mqtt, None if password is None else password.get_secret_value(), topics))
+    click.echo(f"Room {settings.room} is forgotten.")
 
 
-async def _forget(mqtt: MqttSettings, password: str | None, topics: Topics) -> int:
-    """Take back what the broker keeps of the room; how many messages it was."""
+async def _forget(mqtt: MqttSettings, password: str | None, topics: Topics) -> None:
+    """Take back what the broker keeps of the room; raises NodeError."""
     # As MQTT 3.1.1: an observer of MQTT 5 asks the broker for no retained messages.
     visit = _Visit(topics)
     filters = [f"{topics.branch}#", topics.discovery]
@@ -51,17 +51,16 @@ async def _forget(mqtt: MqttSettings, password: str | None, topics: Topics) -> i
     try:
         await visit.caught_up(observer)
         if visit.kept.get(topics.availability) == b"online":
-            raise StillRunning(f"room {topics.room} is online: stop it first, with `systemctl stop voice-node@ROOM`")
-        if topics.discovery in visit.kept:
-            observer.publish(Message(topics.discovery, b"", qos=1, is_retained=True))
-            await visit.caught_up(observer)
-            await asyncio.sleep(SETTLE_S)
-        for topic in visit.kept.keys() - {topics.discovery}:
+            raise StillRunning(f"room {topics.room} is online: stop it first, as a service with `systemctl stop`")
+        observer.publish(Message(topics.discovery, b"", qos=1, is_retained=True))
+        await visit.caught_up(observer)
+        await asyncio.sleep(SETTLE_S)
+        # Access rules may hide from this login what it told: then it takes back what a room tells.
+        for topic in {*topics.retained, *visit.kept} - {topics.discovery}:
             observer.publish(Message(topic, b"", qos=1, is_retained=True))
         await visit.caught_up(observer)
     finally:
         await observer.stop()
-    return len(visit.kept)
 
 
 class _Visit:
@@ -69,7 +68,7 @@ class _Visit:
 
     def __init__(self, topics: Topics) -> None:
         self.kept: dict[str, bytes] = {}
-        self._place = topics.response("forget")
+        self._place = topics.request("forget")  # a room's login may write and read there
         self._token = b""
         self._has_come = asyncio.Event()
 

@@ -134,6 +134,20 @@ class Topics:
         return f"{self.branch}{_checked(setting)}/set"
 
     @property
+    def retained(self) -> tuple[str, ...]:
+        """Every topic of which the broker may keep something."""
+        return (
+            self.availability,
+            self.state,
+            self.info,
+            self.usage,
+            self.health,
+            *(self.setting_state(setting) for setting in SETTINGS),
+            *(self.last_words(role) for role in ("user", "assistant")),
+            self.discovery,
+        )
+
+    @property
     def subscriptions(self) -> tuple[str, ...]:
         """Every filter that the node subscribes to."""
         return (
