@@ -15,6 +15,7 @@ import pytest
 
 from tests.fakes.stages import FRAME_MS, LOUD, RATE_HZ, SILENT, Broker, Detector, Player, Session, Source
 from voice_node import pipeline as pipeline_module
+from voice_node import private
 from voice_node.gate.gate import Gate
 from voice_node.model import command as cmd
 from voice_node.model import control as ctl
@@ -35,10 +36,12 @@ from voice_node.model.turn import (
     TurnLost,
 )
 from voice_node.mqtt.encode import encode
+from voice_node.mqtt.message import Message
 from voice_node.mqtt.topics import Topics
 from voice_node.pipeline import End, Pipeline
 from voice_node.pipes import Pipes
 from voice_node.router.costs import Costs
+from voice_node.router.pin import PinLock, matcher
 from voice_node.router.router import Router
 from voice_node.router.tuning import Tuning
 from voice_node.settings.schema import RoomSettings
@@ -61,6 +64,8 @@ ROOM = RoomSettings.model_validate(
         "tools": [
             {"name": "light", "description": "Switches the light", "timeout_s": 5.0},
             {"name": "hasty", "description": "Has no patience", "timeout_s": 0.05},
+            {"name": "plug", "description": "Switches a plug", "publish": {"topic": "plug/set", "payload": "ON"}},
+            {"name": "unlock", "description": "Unlocks", "confirm": "pin"},
         ],
     }
 )
@@ -204,6 +209,50 @@ def call(call_id: str = "c1", name: str = "light") -> ToolCall:
 
 
 # Sound in
+
+
+async def test_a_code_is_heard_on_this_device_and_the_session_gets_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ear:
+        heard = 0
+
+        def start(self) -> None:
+            pass
+
+        async def hear(self, pcm: bytes, rate_hz: int) -> str:
+            assert (len(pcm) > 6 * len(LOUD), rate_hz) == (True, RATE_HZ)
+            self.heard += 1
+            return "4711"
+
+        async def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(private, "PAUSE_S", 0.01)
+    ear = Ear()
+    lock = PinLock(matcher("4711"), {})
+    costs = Costs(ROOM.budget, START.date(), None)
+    numbers = itertools.count(100)
+    router = Router(
+        Tuning(ROOM, {}),
+        lambda: f"t{next(numbers)}",
+        {},
+        costs=costs,
+        is_muted=False,
+        pin=lock,
+        hears_privately=True,
+    )
+    async with House(private_ear=ear, router=router).at_work() as house:
+        house.tell(ToolCall("t0", "c1", "unlock", "{}"))
+        await until(lambda: house.heard(ctl.SayText))
+        house.source.give(*UTTERANCE)
+        await until(lambda: house.broker.delivered)
+        assert ear.heard == 1
+        assert not house.heard(SpeechStarted)
+        assert not house.heard(SpeechAudio)
+        assert not house.events("segment")
+        house.pipes.order(cmd.ToolResult("unlock", "c1", output=1))
+        await until(lambda: house.heard(ctl.AnswerCall))
+        house.source.give(*UTTERANCE)
+        await until(lambda: house.heard(SpeechEnded))
 
 
 async def test_frames_become_segments_for_the_session_and_reports_for_the_broker() -> None:
@@ -384,6 +433,27 @@ async def test_a_call_is_delivered_and_its_answer_reaches_the_session() -> None:
         house.pipes.order(cmd.ToolResult("light", "c1", output={"on": True}))
         await until(lambda: house.heard(ctl.AnswerCall))
         assert house.heard(ctl.AnswerCall) == [ctl.AnswerCall("c1", '{"on": true}')]
+
+
+async def test_a_call_straight_to_a_device_is_done_when_the_broker_has_it() -> None:
+    async with House().at_work() as house:
+        house.tell(ToolCall("t1", "c1", "plug", "{}"))
+        await until(lambda: house.heard(ctl.AnswerCall))
+        assert [(message.topic, message.payload) for message in house.broker.delivered] == [("plug/set", b"ON")]
+        assert house.heard(ctl.AnswerCall) == [ctl.AnswerCall("c1", '{"result": "sent"}')]
+        await until(lambda: house.audited)
+        assert (house.audited[0]["tool"], house.audited[0]["outcome"]) == ("plug", "done")
+
+
+async def test_a_call_of_which_nobody_knows_whether_it_arrived_is_left_to_its_deadline() -> None:
+    async def unknown(message: Message) -> str | None:
+        raise TimeoutError(message.topic)
+
+    async with House().at_work() as house:
+        house.broker.deliver = unknown  # type: ignore[method-assign]  # the broker of this test
+        house.tell(call(name="hasty"))
+        await until(lambda: house.heard(ctl.AnswerCall))
+        assert house.heard(ctl.AnswerCall) == [ctl.AnswerCall("c1", '{"error": "no answer in time"}')]
 
 
 async def test_a_call_that_cannot_be_delivered_is_answered_at_once() -> None:
