@@ -45,7 +45,7 @@ class Wishes:
 @click.command()
 @click.option("--mic", is_flag=True, help="Listen to the microphone instead of the recording, until Ctrl-C.")
 @click.option("--keep", is_flag=True, help="Stay after the recording, until Ctrl-C: say, ask and mute over MQTT.")
-@click.option("--room", type=click.Path(path_type=Path), help="Another room file than the demo's.")
+@click.option("--room", type=click.Path(path_type=Path), help="Another room file, at the demo's broker.")
 @click.option("--broker", metavar="URL", help="Another broker, mqtt://[USER@]HOST[:PORT]; password in MQTT_PASSWORD.")
 def demo(mic: bool, keep: bool, room: Path | None, broker: str | None) -> None:
     """Show a room at work: what is heard, gated, recognised, called, answered and spoken.
@@ -145,7 +145,9 @@ def _observer(mqtt: MqttSettings, secrets: Secrets, topics: Topics, view: DemoVi
 def _introduce(console: Console, room: LoadedRoom, wishes: Wishes, where: str) -> None:
     settings = room.settings
     source = "your microphone; Ctrl-C ends it" if wishes.is_mic else f"{RECORDING}, made with espeak-ng"
-    console.print(f"[bold]Room {settings.room}[/]: {len(settings.tools)} tools, provider {settings.session.provider}")
+    count = len(settings.tools)
+    tools = f"{count} tool" if count == 1 else f"{count} tools"
+    console.print(f"[bold]Room {settings.room}[/]: {tools}, provider {settings.session.provider}")
     console.print(f"Broker ({where}): {settings.mqtt.host}:{settings.mqtt.port}, topics below {settings.mqtt.base}/")
     console.print(f"It hears: {source}\n", highlight=False)
     if wishes.is_mic:

@@ -14,7 +14,9 @@ from voice_node.app import Recordings, run_room
 def replay(room: Path, recordings: tuple[Path, ...], fast: bool) -> None:
     """Run the room with recordings as its microphone; ends when they do.
 
-    After each sentence the recording waits until the turn is over, as a person would.
+    After each sentence the recording waits until the turn is over, as a person would. It is the real room, with its
+    broker, its budget and its tools; what happens is told there: mosquitto_sub -v -t 'voice_node/#'. To look on
+    without switching anything, take `voice-node demo --room ROOM.yaml`.
 
     Example: voice-node replay config/rooms/kitchen.yaml morning.wav --fast
     """

@@ -23,8 +23,8 @@ from voice_node.settings.tools import Tool
 def serve(rooms: tuple[Path, ...], host: str, port: int, key_file: Path | None) -> None:
     """Serve the local Realtime engine.
 
-    Understands the sentences of the tools of all ROOM files, in speech and in writing; a client's tool is known by its
-    name. Other addresses than this machine's own need a key. Prints one line when it is ready; ends with Ctrl-C.
+    Understands the sentences of the tools of all ROOM files, in English speech and in writing; a client's tool is known
+    by its name. Other addresses than this machine's own need a key. Prints one line when it is ready; ends with Ctrl-C.
 
     Example: voice-node serve config/rooms/kitchen.yaml
     """
