@@ -1,10 +1,13 @@
 from typing import Any
 
-from tests.router.switchboard import FACTS, ROOM, START, of
+import pytest
+
+from tests.router.switchboard import FACTS, ROOM, START, Switchboard, of
 from voice_node.model.command import HomeAssistantStatus
 from voice_node.model.control import Remember
 from voice_node.model.moment import Moment
 from voice_node.model.report import Discovery, GateOpen, LastWords, SettingState, State
+from voice_node.model.turn import Transcript
 from voice_node.router.action import Action
 from voice_node.router.costs import Costs
 from voice_node.router.introduction import MEMORY, SETTLE_S, Introduction
@@ -141,3 +144,10 @@ def test_the_router_tells_it_when_home_assistant_has_started() -> None:
     assert documents(router.command(HomeAssistantStatus(is_online=True), moment(50))) == []
     assert router.next_deadline == 50 + SPREAD_S
     assert documents(router.tick(moment(50 + SPREAD_S))) == [{"light": LIGHT}]
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_last_words_are_kept_by_the_broker_where_that_is_wanted(is_wanted: bool) -> None:
+    board = Switchboard(mqtt={"retain_last": is_wanted})
+    heard = Transcript("t1", "i1", "user", "Licht an", is_final=True, started_at=START, ended_at=START)
+    assert of(LastWords, board.hears(heard)) == [LastWords("user", heard, is_retained=is_wanted)]
