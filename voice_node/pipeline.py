@@ -330,9 +330,9 @@ class Pipeline:
             await self._switched.wait()
             self._switched.clear()
             is_muted = self._is_muted
-            await asyncio.to_thread(self._stages.remember, "is_muted", is_muted)
-            try:
-                await (self._stages.source.pause() if is_muted else self._stages.source.resume())
+            kept = asyncio.to_thread(self._stages.remember, "is_muted", is_muted)
+            try:  # both at once: a slow disk must not keep the device open
+                await asyncio.gather(kept, self._stages.source.pause() if is_muted else self._stages.source.resume())
             except NodeError as error:  # its driver hangs: only the end of the process closes the device for sure
                 self._failures.append(error)
                 await self._stages.source.close()
@@ -340,6 +340,7 @@ class Pipeline:
             self._pipes.tell(MuteChanged(is_muted))
             if is_muted:
                 await self._say_all(self._stages.gate.shut(), 0)  # no frame comes any more that would do it
+                self._pipes.inputs.offer(ctl.SetMuted(is_muted))
 
     async def _watch(self) -> None:
         """A device that is known to be away is looked for and has its own deadline; silence without a loss has none."""

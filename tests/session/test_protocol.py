@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.session.room import SECOND, Room, done, ended, kinds
-from voice_node.model.control import ResetConversation, SetSpent
+from voice_node.model.control import ResetConversation, SetMuted, SetSpent
 from voice_node.model.speech import SpeechAudio, SpeechStarted
 from voice_node.model.turn import (
     LinkChanged,
@@ -792,3 +792,43 @@ def test_losses_are_no_finishes() -> None:
     room.down()
     assert room.all(TurnFinished) == []
     assert [lost.turn_id for lost in room.all(TurnLost)] == ["t1"]
+
+
+# --- mute ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_held_is_not_sent_after_a_mute() -> None:
+    room = Room()
+    room.say("t1")
+    room.put(SetMuted(is_muted=True))
+    assert room.ends() == [("t1", "muted")]
+    room.up()
+    assert "AppendAudio" not in kinds(room.take())
+
+
+def test_what_was_sent_is_not_sent_again_after_a_mute() -> None:
+    room = Room().up()
+    room.say("t1")
+    room.put(SetMuted(is_muted=True))
+    assert room.ends() == []
+    room.take()
+    room.down()
+    assert room.ends() == [("t1", "disconnected")]
+    room.up()
+    assert "AppendAudio" not in kinds(room.take())
+
+
+def test_what_is_typed_is_no_sound() -> None:
+    room = Room()
+    room.ask("t1")
+    room.put(SetMuted(is_muted=True))
+    room.up()
+    assert "CreateText" in kinds(room.take())
+
+
+def test_an_opened_microphone_forgets_nothing() -> None:
+    room = Room()
+    room.say("t1")
+    room.put(SetMuted(is_muted=False))
+    room.up()
+    assert "AppendAudio" in kinds(room.take())

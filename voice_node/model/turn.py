@@ -42,6 +42,8 @@ class LostReason(StrEnum):
     """The service heard nothing in it."""
     REFUSED = "refused"
     """The service answered with an error."""
+    MUTED = "muted"
+    """The microphone was muted before it was sent: what was heard before a mute never leaves after it."""
     TIMEOUT = "timeout"
     """The service never finished it."""
 

@@ -21,10 +21,10 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, assert_never
 
-from voice_node.model.control import AnswerCall, AskText, ResetConversation, SayText, SetSpent, StopReply
+from voice_node.model.control import AnswerCall, AskText, ResetConversation, SayText, SetMuted, SetSpent, StopReply
 from voice_node.model.moment import Moment
 from voice_node.model.speech import Heard, SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
-from voice_node.model.turn import LinkChanged, ServiceTrouble
+from voice_node.model.turn import LinkChanged, LostReason, ServiceTrouble
 from voice_node.session import events as ev
 from voice_node.session.conversation import Conversation
 from voice_node.session.memory import HOUSEKEEPING
@@ -37,7 +37,7 @@ from voice_node.settings.session import SessionSettings
 from voice_node.settings.session_limits import Dialect, dialect_of
 from voice_node.settings.tools import Tool
 
-Input = Heard | AnswerCall | AskText | SayText | StopReply | ResetConversation | SetSpent
+Input = Heard | AnswerCall | AskText | SayText | StopReply | ResetConversation | SetMuted | SetSpent
 """What the rest of the node puts into the session."""
 
 HANDSHAKE_PATIENCE_S = 10.0
@@ -171,6 +171,9 @@ class Protocol:
                     self._replies.cut(item_id, played_ms, step)
             case SpeechOver():
                 self._is_ending = True
+            case SetMuted(is_muted):
+                for turn in self._conversation.turns.forget_sound() if is_muted else ():
+                    self._conversation.lose(turn, LostReason.MUTED, "", step)
             case SetSpent(is_spent):
                 self._is_spent = is_spent  # the turn under way is finished first, see `tick`
             case ResetConversation():

@@ -130,6 +130,14 @@ class Turns:
         """Somebody in the room has begun and not ended."""
         return any(turn.kind is Kind.SPOKEN and not turn.is_ended for turn in self._turns.values())
 
+    def forget_sound(self) -> list[Turn]:
+        """Nothing that was heard may be sent (again); the turns of which nothing was sent yet."""
+        spoken = [turn for turn in self._turns.values() if turn.kind is Kind.SPOKEN]
+        for turn in spoken:
+            turn.audio.clear()
+            turn.is_acted_on = True
+        return [turn for turn in spoken if turn.phase is Phase.HELD]
+
     def begin(self, turn: Turn) -> None:
         """A turn begins."""
         self._turns[turn.turn_id] = turn
