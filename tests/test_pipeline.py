@@ -117,6 +117,7 @@ class House:
                 audit=self.audit,
                 reload=lambda: Reloaded(self.reload_error, ("session.model",)),
                 started=self.started,
+                health=lambda: {"uptime_s": 1},
                 feed_watchdog=self.feed,
                 feed_every_s=0.005,
                 is_half_duplex=True,

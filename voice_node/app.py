@@ -44,6 +44,7 @@ from voice_node.router.tools import schema_problems
 from voice_node.router.tuning import MEMORY as SETTINGS_MEMORY
 from voice_node.router.tuning import Tuning
 from voice_node.runtime.audit import AuditLog
+from voice_node.runtime.health import Health
 from voice_node.runtime.logs import set_up
 from voice_node.runtime.state_file import StateFile, state_directory
 from voice_node.runtime.systemd import ServiceManager
@@ -217,18 +218,30 @@ class Node:
         private_ear = self._private_ear()
         encoder = InputEncoder(settings.session.input_format)
         is_paced = capabilities(settings.session).wants_real_time_audio
+        source, gate = self._source(pipes), Gate(settings.gate, next_turn_id)
+        session = Connection(
+            Protocol(settings.session, settings.tools, self._authorizations()),
+            await self._endpoint(),
+            steady_moment,
+            pipes.tell,
+            pipes.play,
+            paced_bytes_per_s=encoder.bytes_per_second if is_paced else math.inf,
+        )
+        health = Health(
+            {
+                "lost_frames": lambda: getattr(source, "lost_frames", None),  # of a microphone
+                "noise_floor_db": lambda: round(gate.floor_db, 1),
+                "session_reconnects": lambda: session.reconnects,
+                "broker": bridge.counts,
+                "waiting": lambda: {"inputs": len(pipes.inputs), "inbox": len(pipes.inbox)},
+                "speaker_problem": lambda: player.problem,
+            }
+        )
         stages = Stages(
-            source=self._source(pipes),
+            source=source,
             detector=WebrtcDetector(settings.gate.aggressiveness),
-            gate=Gate(settings.gate, next_turn_id),
-            session=Connection(
-                Protocol(settings.session, settings.tools, self._authorizations()),
-                await self._endpoint(),
-                steady_moment,
-                pipes.tell,
-                pipes.play,
-                paced_bytes_per_s=encoder.bytes_per_second if is_paced else math.inf,
-            ),
+            gate=gate,
+            session=session,
             player=player,
             broker=Delivery(bridge),
             router=Router(
@@ -255,6 +268,7 @@ class Node:
             audit=audit.write,
             reload=self._reload,
             started=self._started,
+            health=health.facts,
             feed_watchdog=lambda: self._manager.notify("WATCHDOG=1"),
             feed_every_s=(self._manager.watchdog_s or 20.0) / 3,
             is_half_duplex=settings.capture.echo != "off" and settings.playback.device != "none",

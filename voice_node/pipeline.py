@@ -16,6 +16,7 @@ places are kept for answers and other controls, which nobody could give again.
 
 import asyncio
 import logging
+import math
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from enum import Enum, auto
@@ -344,11 +345,11 @@ class Pipeline:
 
     async def _watch(self) -> None:
         """A device that is known to be away is looked for and has its own deadline; silence without a loss has none."""
-        told_at = self._stages.clock().at
+        told_at = -math.inf
         while True:
             if self._stages.clock().at - told_at >= BEAT_S:
                 told_at, heard_ms, self._heard_ms = self._stages.clock().at, self._heard_ms, 0.0
-                self._pipes.tell(SoundCounted(heard_ms / 1000))
+                self._pipes.tell(SoundCounted(heard_ms / 1000, self._stages.health()))
             is_heard = self._stages.clock().at - self._frame_at < FRAMELESS_S
             if is_heard or self._is_muted or not self._is_capturing:
                 self._stages.feed_watchdog()

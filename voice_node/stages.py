@@ -131,6 +131,8 @@ class Stages:
     """Reads the room file again for the next start. Blocks for a disk."""
     started: Callable[[], None]
     """Everything runs."""
+    health: Callable[[], Mapping[str, Any]]
+    """How the process is, for home automation."""
     feed_watchdog: Callable[[], None]
     feed_every_s: float
     is_half_duplex: bool

@@ -70,7 +70,7 @@ def check_every_message(spy: MqttSpy) -> None:
         assert seen.json.keys() - {"turn_id", "room"} == {"state", "since"}
         assert TIME.fullmatch(seen.json["since"])
     states = [seen.json["state"] for seen in spy.on(BASE + "state")]
-    assert states[0] == "idle"
+    assert states[0] in ("idle", "listening"), "of a retained state only the newest waits for the broker"
     assert states[-1] == "idle"
     assert {"listening", "thinking", "speaking"} < set(states)
 

@@ -1,9 +1,10 @@
 """Session -> router: what became of a turn."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +203,10 @@ class MuteChanged:
 
 @dataclass(frozen=True, slots=True)
 class SoundCounted:
-    """Time has passed: so much sound was captured since the last of these."""
+    """A minute has passed: so much sound was captured in it, and so the process is."""
 
     captured_s: float
+    health: Mapping[str, Any] = field(default_factory=dict)
 
 
 Outcome = (

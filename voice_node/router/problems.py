@@ -12,6 +12,8 @@ class Problems:
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
+        self.last: str | None = None
+        """The code of the latest."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -20,6 +22,7 @@ class Problems:
 
     def tell(self, code: str, detail: str, turn_id: str | None = None) -> list[Action]:
         """Count one and report it; `detail` is for people and repeats nothing that was said."""
+        self.last = code
         counted = code if code in self._counts or len(self._counts) < MOST_PROBLEMS else "others"
         self._counts[counted] = self._counts.get(counted, 0) + 1
         return [Happening(EventType.ERROR, {"code": code, "detail": detail}, turn_id)]

@@ -141,8 +141,9 @@ class Router:
                 actions = self._calling.number(outcome, now)
             case Usage():
                 actions = self._costs.use(outcome)
-            case SoundCounted(captured_s):
-                actions = self._costs.captured(captured_s, now.day)
+            case SoundCounted(captured_s, health):
+                facts = {**health, "problems": self._problems.counts, "last_error": self._problems.last}
+                actions = [*self._costs.captured(captured_s, now.day), rep.Health(facts)]
             case TurnFinished() | TurnLost():
                 actions = self._turn_over(outcome, now)
             case SpeechChanged():
