@@ -45,6 +45,7 @@ from voice_node.router.tuning import MEMORY as SETTINGS_MEMORY
 from voice_node.router.tuning import Tuning
 from voice_node.runtime.audit import AuditLog
 from voice_node.runtime.health import Health
+from voice_node.runtime.lock import RoomLock
 from voice_node.runtime.logs import set_up
 from voice_node.runtime.state_file import StateFile, state_directory
 from voice_node.runtime.systemd import ServiceManager
@@ -58,6 +59,7 @@ from voice_node.settings.reloading import at_next_session
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets, check_secrets, read_mcp_tokens, read_secrets
 from voice_node.stages import Player, PrivateEar, Reloaded, Source, Stages
+from voice_node.tool_servers import ToolServers, mcp_words
 
 log = logging.getLogger(__name__)
 
@@ -76,10 +78,10 @@ class Recordings:
     """After each, so that the gate closes."""
 
 
-def run_room(path: Path, recordings: Recordings | None = None) -> None:
-    """Run the room of this file until it is told to stop, or its recordings are heard; raises NodeError."""
+def run_room(path: Path, recordings: Recordings | None = None) -> bool:
+    """Run the room of this file until it is told to stop (then True) or its recordings are heard; raises NodeError."""
     secrets = read_secrets(os.environ)
-    asyncio.run(_live(usable_room(path, secrets), secrets, recordings))
+    return asyncio.run(_live(usable_room(path, secrets), secrets, recordings))
 
 
 def usable_room(path: Path, secrets: Secrets) -> LoadedRoom:
@@ -96,20 +98,23 @@ def words_of(secrets: Secrets) -> list[str]:
     return [secret.get_secret_value() for secret in (secrets.openai_api_key, secrets.mqtt_password) if secret]
 
 
-async def _live(room: LoadedRoom, secrets: Secrets, recordings: Recordings | None) -> None:
+async def _live(room: LoadedRoom, secrets: Secrets, recordings: Recordings | None) -> bool:
     """One node after the other: each reload begins a new one."""
-    orders, manager = Orders(), ServiceManager()
+    orders, manager, lock = Orders(), ServiceManager(), RoomLock()
     orders.listen()
     end = End.RELOAD
-    while end is End.RELOAD:
-        tokens = [token.get_secret_value() for token in read_mcp_tokens(os.environ, room.settings).values()]
-        set_up(room.settings.log.level, room.settings.room, [*words_of(secrets), *tokens])
-        for warning in room.warnings:
-            log.warning("%s", warning)
-        node = Node(room, secrets, manager, recordings)
-        end = await node.run(orders)
-        room = node.next_room
+    async with ToolServers(os.environ) as servers:
+        while end is End.RELOAD:
+            words = [*words_of(secrets), *mcp_words(os.environ, room.settings)]
+            set_up(room.settings.log.level, room.settings.room, words)
+            for warning in room.warnings:
+                log.warning("%s", warning)
+            lock.take(state_directory(room.settings.room), room.settings.room)
+            node = Node(await servers.equip(room), secrets, manager, recordings, servers)
+            end = await node.run(orders)
+            room = node.next_room
     manager.notify("STOPPING=1")
+    return orders.stop.is_set()
 
 
 class Orders:
@@ -136,12 +141,18 @@ class Node:
     """One room from its start to its end."""
 
     def __init__(
-        self, room: LoadedRoom, secrets: Secrets, manager: ServiceManager, recordings: Recordings | None = None
+        self,
+        room: LoadedRoom,
+        secrets: Secrets,
+        manager: ServiceManager,
+        recordings: Recordings | None = None,
+        servers: ToolServers | None = None,
     ) -> None:
         self._room = room
         self._secrets = secrets
         self._manager = manager
         self._recordings = recordings
+        self._servers = servers or ToolServers({})
         self._stack = AsyncExitStack()
         self._has_started = asyncio.Event()
         self.next_room = room
@@ -155,10 +166,11 @@ class Node:
             life = asyncio.create_task(pipeline.run(), name="pipeline")
             stop = asyncio.create_task(orders.stop.wait(), name="stop")
             reloads = asyncio.create_task(self._heed(orders, pipeline), name="reloads")
+            renewal = asyncio.create_task(self._servers.renew(pipeline), name="tool servers")
             await asyncio.wait((life, stop), return_when=asyncio.FIRST_COMPLETED)
-            for task in (stop, reloads):
+            for task in (stop, reloads, renewal):
                 task.cancel()
-            await asyncio.gather(stop, reloads, return_exceptions=True)
+            await asyncio.gather(stop, reloads, renewal, return_exceptions=True)
             if not life.done():
                 await self._stop(life, pipeline, bridge)
             if life.cancelled():
@@ -274,6 +286,7 @@ class Node:
             is_half_duplex=settings.capture.echo != "off" and settings.playback.device != "none",
             waits_for_turns=self._recordings is not None,
             private_ear=private_ear,
+            call_server=self._servers.attach(pipes),
         )
         return bridge, Pipeline(stages, pipes, is_muted=is_muted)
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from tests.fakes import broker as fake
 from tests.fakes.broker import Broker
 from tests.fakes.mqtt_spy import MqttSpy, Seen
-from voice_node.cli import group
+from voice_node.cli.commands import group
 
 BASE = "voice_node/kitchen/"
 Answer = Callable[["Room", Seen], Any]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from voice_node.cli import group
+from voice_node.cli.commands import group
 from voice_node.cli.demo import RECORDING, shipped
 from voice_node.model.errors import ConfigError, NodeError
 

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.fakes.sound_card import SoundCard
-from voice_node.cli import group
+from voice_node.cli.commands import group
 from voice_node.runtime.portaudio import PortAudio
 
 

@@ -1,6 +1,7 @@
 """`voice-node demo`: the first thing that anybody sees."""
 
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -48,3 +49,14 @@ async def test_it_uses_the_broker_that_it_is_given(tmp_path: Path) -> None:
             assert sum(seen.topic.endswith("/call") for seen in spy.messages) == 2
     assert SUMMARY in plain(demo)
     assert "canary" not in demo.output + demo.log
+
+
+@pytest.mark.parametrize(("options", "code"), [((), 130), (("--keep",), 0)])
+async def test_ctrl_c(tmp_path: Path, options: tuple[str, ...], code: int) -> None:
+    """Of a demo that ends by itself it is an interruption, of one that stays the ordinary end."""
+    with Program(tmp_path, "demo", *options) as demo:
+        await demo.said("the room is online")
+        demo.signal(signal.SIGINT)
+        assert await demo.ended() == code
+    assert "Traceback" not in demo.log + demo.output
+    assert "What happened" in demo.output

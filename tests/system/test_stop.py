@@ -8,6 +8,7 @@ import pytest
 
 from tests.fakes.broker import Broker
 from tests.fakes.mqtt_spy import MqttSpy
+from tests.fakes.until import until
 from tests.system.house import (
     BASE,
     LIGHT,
@@ -102,3 +103,34 @@ async def test_while_the_server_hangs(tmp_path: Path, broker: Broker, free_port:
                 await state(spy, "thinking")
                 await stopped(node)
             await said_offline(spy)
+
+
+@pytest.mark.parametrize("command", [["run"], ["replay"]])
+async def test_a_second_one_in_the_same_room_ends_with_a_line_and_harms_nothing(
+    tmp_path: Path, broker: Broker, command: list[str]
+) -> None:
+    room = write_room(tmp_path, broker.port)
+    recordings = [recording(tmp_path / "one.wav", 1)] if command == ["replay"] else []
+    async with MqttSpy(broker.port) as spy:
+        with Program(tmp_path, "run", room) as node:
+            await online(spy)
+            with Program(tmp_path, *command, room, *recordings) as second:
+                assert await second.ended() == 75
+            assert "Traceback" not in second.log
+            assert second.log.splitlines()[-1] == f"room kitchen already runs here (its state is in {tmp_path}/state)"
+            node.signal(signal.SIGHUP)
+            await until(lambda: node.log.count("Connected to the broker") == 2, 30)
+            with Program(tmp_path, *command, room, *recordings) as third:
+                assert await third.ended() == 75
+            await stopped(node)
+        assert [seen.payload for seen in spy.messages if below(seen) == "availability"][:1] == [b"online"]
+
+
+async def test_a_replay_that_is_interrupted_was_not_heard_to_its_end(tmp_path: Path, broker: Broker) -> None:
+    async with MqttSpy(broker.port) as spy:
+        sound = recording(tmp_path / "long.wav", 60.0)
+        with Program(tmp_path, "replay", write_room(tmp_path, broker.port), sound) as node:
+            await online(spy)
+            node.signal(signal.SIGINT)
+            assert await node.ended() == 130
+        assert "Traceback" not in node.log

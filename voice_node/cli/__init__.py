@@ -1,69 +1,22 @@
-"""The command line. Each command is imported only when it is called, so that `run` starts without what people need."""
+"""The command line's door. It imports nothing before it listens for Ctrl-C, so that this is quiet from the start on."""
 
-import importlib
+import signal
 import sys
 
-import click
-
-from voice_node import __version__
-from voice_node.model.errors import NodeError
-
-COMMANDS = {
-    "run": ("voice_node.cli.run", "run", "Run a room until it is told to stop."),
-    "check": ("voice_node.cli.check", "check", "Check room files and say what is wrong with them."),
-    "say": ("voice_node.cli.ask_room", "say", "Let a room say something."),
-    "ask": ("voice_node.cli.ask_room", "ask", "Ask a room as if you spoke to it, and show its answer."),
-    "listen": ("voice_node.cli.ask_room", "listen", "Let a room listen without its wake word."),
-    "stop": ("voice_node.cli.ask_room", "stop", "Silence a room."),
-    "mute": ("voice_node.cli.ask_room", "mute", "Close a room's microphone."),
-    "unmute": ("voice_node.cli.ask_room", "unmute", "Open a room's microphone."),
-    "reset": ("voice_node.cli.ask_room", "reset", "Let a room forget its conversation."),
-    "reload": ("voice_node.cli.ask_room", "reload", "Let a room read its file again."),
-    "devices": ("voice_node.cli.devices", "devices", "List microphones and speakers."),
-    "replay": ("voice_node.cli.replay", "replay", "Run a room with recordings as its microphone."),
-    "gate": ("voice_node.cli.gate", "gate", "Show what the gate would have sent of recordings."),
-    "serve": ("voice_node.cli.serve", "serve", "Serve the local Realtime engine."),
-    "token": ("voice_node.cli.token", "token", "Print a client secret for another device."),
-    "forget": ("voice_node.cli.forget", "forget", "Remove a room from Home Assistant and from the broker."),
-    "demo": ("voice_node.cli.demo", "demo", "Show a whole room at work, with everything it needs."),
-}
-"""Command -> module, function, one line of help."""
-
-
-class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports them on use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order in which a person needs them."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command, or None where there is no such."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, function, _ = COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), function)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing one."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="voice-node")
-def group() -> None:
-    """A voice in a room: a local speech gate, a Realtime session, MQTT.
-
-    Example: voice-node check config/rooms/kitchen.yaml
-    """
+INTERRUPTED = 128 + signal.SIGINT
+"""The exit code that shells give to Ctrl-C."""
 
 
 def main() -> None:
-    """Run the command line; errors that people can mend are printed plainly, with their exit code."""
+    """Run the command of `sys.argv` and end with its exit code; Ctrl-C ends with 130 and without a word.
+
+    Commands that run until they are told to stop take the signal themselves and end with 0.
+    """
     try:
-        group(prog_name="voice-node")
-    except NodeError as error:
-        click.echo(str(error), err=True)
-        sys.exit(error.exit_code)
+        from voice_node.cli.commands import run
+
+        code = run()
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends what may hang at the exit
+        code = INTERRUPTED
+    sys.exit(code)

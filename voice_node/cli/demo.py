@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from voice_node.app import Node, Orders, Recordings, words_of
+from voice_node.cli import INTERRUPTED
 from voice_node.cli.broker import PrivateBroker
 from voice_node.cli.demo_view import DemoView
 from voice_node.cli.home import Home
@@ -77,10 +78,12 @@ async def _demo(wishes: Wishes) -> int:
         _introduce(console, room, wishes, where)
         await observer.start()
         stack.push_async_callback(observer.stop)
-        await _run(room, secrets, wishes)
+        was_stopped = await _run(room, secrets, wishes)
         await asyncio.sleep(0.2)  # what the room said last is still on its way through the broker
         answered = view.summary()
-    is_whole = answered >= 2 or wishes.room is not None or wishes.is_mic
+    if was_stopped and not (wishes.is_mic or wishes.is_kept):
+        return INTERRUPTED
+    is_whole = answered >= 2 or wishes.room is not None or was_stopped
     return 0 if is_whole else 1
 
 
@@ -98,7 +101,8 @@ def _adapted(room: LoadedRoom, mqtt: MqttSettings, console: Console) -> LoadedRo
     return replace(room, settings=room.settings.model_copy(update=changes))
 
 
-async def _run(room: LoadedRoom, secrets: Secrets, wishes: Wishes) -> None:
+async def _run(room: LoadedRoom, secrets: Secrets, wishes: Wishes) -> bool:
+    """Until all is heard, or until it is told to stop: then True."""
     recordings = None
     if not wishes.is_mic:
         silence_ms = KEEP_SILENCE_MS if wishes.is_kept else 1000
@@ -106,6 +110,7 @@ async def _run(room: LoadedRoom, secrets: Secrets, wishes: Wishes) -> None:
     orders = Orders()
     orders.listen()
     await Node(room, secrets, ServiceManager({}), recordings).run(orders)
+    return orders.stop.is_set()
 
 
 async def _broker(

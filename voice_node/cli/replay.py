@@ -1,10 +1,12 @@
 """`voice-node replay`: a room with recordings as its microphone."""
 
+import sys
 from pathlib import Path
 
 import click
 
 from voice_node.app import Recordings, run_room
+from voice_node.cli import INTERRUPTED
 
 
 @click.command()
@@ -20,4 +22,5 @@ def replay(room: Path, recordings: tuple[Path, ...], fast: bool) -> None:
 
     Example: voice-node replay config/rooms/kitchen.yaml morning.wav --fast
     """
-    run_room(room, Recordings(recordings, is_fast=fast))
+    if run_room(room, Recordings(recordings, is_fast=fast)):
+        sys.exit(INTERRUPTED)  # not all was heard

@@ -13,7 +13,7 @@ def run(room: Path) -> None:
     """Run the room until it is told to stop.
 
     TERM and INT stop it, HUP reads the room file again. Exit codes: 0 asked to stop, 78 configuration, 77 refused by
-    the service, 74 the microphone stays away, 1 a bug.
+    the service, 75 the room already runs here, 74 the microphone stays away, 1 a bug.
 
     Example: voice-node run /etc/voice-node/kitchen.yaml
     """

@@ -4,6 +4,7 @@
      +-- ConfigError      78  the room file, a secret or a recording cannot be used; restarting cannot help
      +-- SessionRefused   77  the service refuses this key, account or model
      +-- CaptureLost      74  the microphone stays away
+     +-- AlreadyRuns      75  another process runs this room; when it ends, a restart helps
 
 Trouble that the node survives is a value on the road (`model.turn`), not an exception. Anything else that
 escapes is a bug and exits with 1.
@@ -34,3 +35,9 @@ class CaptureLost(NodeError):
     """The sound source ended or stays away."""
 
     exit_code = 74
+
+
+class AlreadyRuns(NodeError):
+    """Another process on this machine runs the same room."""
+
+    exit_code = 75
