@@ -20,7 +20,16 @@ from voice_node.model.turn import (
     Usage,
 )
 from voice_node.session import events as ev
-from voice_node.session.protocol import HANDSHAKE_PATIENCE_S, IDLE, RENEWED, RESET, SPENT, differences, redact
+from voice_node.session.protocol import (
+    HANDSHAKE_PATIENCE_S,
+    IDLE,
+    MOST_REQUESTS,
+    RENEWED,
+    RESET,
+    SPENT,
+    differences,
+    redact,
+)
 
 LIGHT = ev.FunctionCall("call_1", "light", '{"on":true}')
 FAN = ev.FunctionCall("call_2", "fan", "{}")
@@ -729,10 +738,38 @@ def test_a_spent_budget_ends_the_session_after_the_turn_under_way() -> None:
     assert not room.protocol.wants_link(room.now)
     room.ask("t2")
     assert not room.protocol.wants_link(room.now)
-    room.wait(11)
-    assert room.ends() == [("t1", "completed"), ("t2", "stale")]
+    assert room.ends() == [("t1", "completed"), ("t2", "spent")]
     room.put(SetSpent(is_spent=False))
     assert room.protocol.wants_link(room.now)
+
+
+def test_requests_do_not_keep_a_session_alive_that_is_spent() -> None:
+    room = Room().up()
+    room.ask("t1")
+    room.put(SetSpent(is_spent=True))
+    room.take()
+    room.ask("t2")
+    room.announce("t3")
+    assert room.take() == []
+    assert room.ends() == [("t2", "spent"), ("t3", "spent")]
+    room.reply("r1", "t1")
+    room.wait(0.5)
+    assert room.close == SPENT
+
+
+def test_more_requests_than_can_be_answered_in_time_are_refused() -> None:
+    room = Room().up()
+    for number in range(MOST_REQUESTS):
+        room.ask(f"t{number}")
+    room.take()
+    room.ask("one more")
+    room.announce("and one more")
+    room.say("spoken")
+    assert kinds(room.take()) == ["AppendAudio", "CommitAudio"]
+    assert room.ends() == [("one more", "busy"), ("and one more", "busy")]
+    room.reply("r0", "t0")
+    room.ask("now")
+    assert ("now", "busy") not in room.ends()
 
 
 def test_what_a_turn_costs_is_priced() -> None:

@@ -47,6 +47,10 @@ class LostReason(StrEnum):
     """The microphone was muted before it was sent: what was heard before a mute never leaves after it."""
     TIMEOUT = "timeout"
     """The service never finished it."""
+    SPENT = "spent"
+    """The day's budget is spent."""
+    BUSY = "busy"
+    """More is asked for in writing than can be answered in time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ The life of a connection
    sent earlier is treated by the server's defaults, which answer by themselves.
 4. `ready`: the configuration is in force; what was held is sent.
 
+What is asked for in writing is refused while the budget is spent, and while `MOST_REQUESTS` of it wait.
+
 A quiet moment ends a connection that is not wanted any more, whose session will expire soon, or whose conversation
 nobody goes on with.
 
@@ -24,7 +26,7 @@ from typing import Any, assert_never
 from voice_node.model.control import AnswerCall, AskText, ResetConversation, SayText, SetMuted, SetSpent, StopReply
 from voice_node.model.moment import Moment
 from voice_node.model.speech import Heard, SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
-from voice_node.model.turn import LinkChanged, LostReason, ServiceTrouble
+from voice_node.model.turn import LinkChanged, LostReason, ServiceTrouble, TurnLost
 from voice_node.session import events as ev
 from voice_node.session.conversation import Conversation
 from voice_node.session.memory import HOUSEKEEPING
@@ -40,6 +42,8 @@ from voice_node.settings.tools import Tool
 Input = Heard | AnswerCall | AskText | SayText | StopReply | ResetConversation | SetMuted | SetSpent
 """What the rest of the node puts into the session."""
 
+MOST_REQUESTS = 16
+"""Typed turns and announcements that wait at a time: what comes later would act long after it was asked for."""
 HANDSHAKE_PATIENCE_S = 10.0
 LONGEST_LIFE_S = 55 * 60.0
 """OpenAI ends a session after 60 minutes, whatever goes on in it."""
@@ -161,6 +165,10 @@ class Protocol:
                 self._conversation.speech(value, now, step)
             case AnswerCall(call_id, output):
                 self._conversation.answer(call_id, output, now, step)
+            case AskText(turn_id) | SayText(turn_id) if self._is_spent:
+                step.outcomes.append(TurnLost(turn_id, LostReason.SPENT))
+            case AskText(turn_id) | SayText(turn_id) if self._conversation.turns.requests >= MOST_REQUESTS:
+                step.outcomes.append(TurnLost(turn_id, LostReason.BUSY))
             case AskText(turn_id, text, instructions):
                 self._conversation.begin_typed(Turn.typed(Kind.TYPED, turn_id, now, text, instructions), now, step)
             case SayText(turn_id, text, _):

@@ -130,6 +130,11 @@ class Turns:
         """Somebody in the room has begun and not ended."""
         return any(turn.kind is Kind.SPOKEN and not turn.is_ended for turn in self._turns.values())
 
+    @property
+    def requests(self) -> int:
+        """How many turns nobody spoke."""
+        return sum(turn.kind is not Kind.SPOKEN for turn in self._turns.values())
+
     def forget_sound(self) -> list[Turn]:
         """Nothing that was heard may be sent (again); the turns of which nothing was sent yet."""
         spoken = [turn for turn in self._turns.values() if turn.kind is Kind.SPOKEN]
