@@ -76,3 +76,9 @@ def test_the_table_says_where_it_is_from() -> None:
 )
 def test_a_service_in_this_home_is_free(provider: str, url: str | None, free: bool) -> None:
     assert is_free(settings(provider=provider, url=url)) is free
+
+
+def test_a_service_cannot_make_anything_cheaper_by_odd_numbers() -> None:
+    said = TokenCount(audio=1000)
+    assert usd("gpt-realtime-2.1", TokenCount(text=1, cached_text=10**9), said) >= 1000 * 64.00 / MILLION
+    assert usd("gpt-transcribe", TokenCount(), TokenCount(), -3600) == 0

@@ -313,3 +313,14 @@ def test_the_first_event_of_each_kind_of_session(kind: str) -> None:
     assert say(kind, session={"id": "s", "expires_at": 0}) == ev.SessionCreated("s", None, {"id": "s", "expires_at": 0})
     nulls = {"id": None, "expires_at": None, "type": None, "audio": None}
     assert say(kind, session=nulls) == ev.SessionCreated("", None, nulls)
+
+
+def test_codes_are_no_longer_than_a_word() -> None:
+    long = "c" * 1_000_000
+    error = decode(json.dumps({"type": "error", "error": {"code": long, "message": "m"}}))
+    done = decode(json.dumps({"type": "response.done", "response": {"id": "r", "status_details": {"reason": long}}}))
+    failed = {"type": "conversation.item.input_audio_transcription.failed", "error": {"code": long}}
+    assert isinstance(error, ev.ServerError)
+    assert isinstance(done, ev.ResponseDone)
+    assert (len(error.code), len(done.detail)) == (64, 64)
+    assert decode(json.dumps(failed)) == ev.TranscriptFailed("", "c" * 64)

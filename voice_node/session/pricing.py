@@ -68,17 +68,17 @@ def usd(model: str, heard: TokenCount, said: TokenCount, seconds: float = 0.0) -
     """What this usage costs: cached tokens at their own rate, all others at the full one, sound by the minute."""
     price = price_of(model)
     tokens = (
-        (heard.text - heard.cached_text) * price.text_in
+        max(0, heard.text - heard.cached_text) * price.text_in
         + heard.cached_text * price.cached_text_in
-        + (heard.audio - heard.cached_audio) * price.audio_in
+        + max(0, heard.audio - heard.cached_audio) * price.audio_in
         + heard.cached_audio * price.cached_audio_in
-        + (heard.image - heard.cached_image) * price.image_in
+        + max(0, heard.image - heard.cached_image) * price.image_in
         + heard.cached_image * price.cached_image_in
         + said.text * price.text_out
         + said.audio * price.audio_out
     )
     minute = price.minute or (_DEAREST_MINUTE if seconds else 0.0)
-    return max(0.0, tokens) / MILLION + seconds / 60 * minute
+    return tokens / MILLION + max(0.0, seconds) / 60 * minute
 
 
 def is_free(settings: SessionSettings) -> bool:

@@ -17,6 +17,7 @@ from voice_node.session import events as ev
 from voice_node.session import reading as read
 
 Reader = Callable[[Mapping[str, Any]], ev.ServerEvent]
+LONGEST_CODE = 64
 
 _STATUS = {
     "completed": ResponseStatus.COMPLETED,
@@ -105,7 +106,7 @@ def _session_created(source: Mapping[str, Any]) -> ev.ServerEvent:
 
 def _transcript_done(source: Mapping[str, Any]) -> ev.ServerEvent:
     usage = read.mapping_or_empty(source, "usage")
-    codes = [read.text_or(entry, "code", "") for entry in read.mappings(source, "languages")]
+    codes = [_code(entry, "code") for entry in read.mappings(source, "languages")]
     return ev.TranscriptDone(
         item_id=read.text_or(source, "item_id", ""),
         text=read.text_or(source, "transcript", ""),
@@ -113,8 +114,13 @@ def _transcript_done(source: Mapping[str, Any]) -> ev.ServerEvent:
         confidence=_confidence(read.mappings(source, "logprobs")),
         usage_input=_tokens(read.mapping_or_empty(usage, "input_token_details"), read.count(usage, "input_tokens")),
         usage_output=TokenCount(text=read.count(usage, "output_tokens")),
-        usage_s=read.number_or(usage, "seconds", 0.0),
+        usage_s=max(0.0, read.number_or(usage, "seconds", 0.0)),
     )
+
+
+def _code(source: Mapping[str, Any], key: str) -> str:
+    """One of the service's words for a kind of thing; it goes into names and counts, so it stays short."""
+    return read.text_or(source, key, "")[:LONGEST_CODE]
 
 
 def _confidence(logprobs: list[Mapping[str, Any]]) -> float | None:
@@ -180,7 +186,7 @@ def _response_done(source: Mapping[str, Any]) -> ev.ServerEvent:
     status = _STATUS.get(read.text_or(response, "status", ""))
     details = read.mapping_or_empty(response, "status_details")
     error = read.mapping_or_empty(details, "error")
-    detail = read.text_or(error, "code", "") or read.text_or(error, "type", "") or read.text_or(details, "reason", "")
+    detail = _code(error, "code") or _code(error, "type") or _code(details, "reason")
     if status is None:  # it is over all the same
         status, detail = ResponseStatus.FAILED, detail or "unknown_status"
     output = read.mappings(response, "output")
@@ -224,7 +230,7 @@ def _tokens(details: Mapping[str, Any], total: int) -> TokenCount:
 
 def _error(source: Mapping[str, Any]) -> ev.ServerEvent:
     error = read.mapping(source, "error")
-    code = read.text_or(error, "code", "") or read.text_or(error, "type", "") or "unknown"
+    code = _code(error, "code") or _code(error, "type") or "unknown"
     event_id = error.get("event_id")
     return ev.ServerError(
         code, read.text_or(error, "message", ""), read.clean(event_id) if isinstance(event_id, str) else None
@@ -243,7 +249,7 @@ _READERS: Mapping[str, Reader] = {
     ),
     "conversation.item.input_audio_transcription.completed": _transcript_done,
     "conversation.item.input_audio_transcription.failed": lambda source: ev.TranscriptFailed(
-        read.text_or(source, "item_id", ""), read.text_or(read.mapping_or_empty(source, "error"), "code", "unknown")
+        read.text_or(source, "item_id", ""), _code(read.mapping_or_empty(source, "error"), "code") or "unknown"
     ),
     "response.created": lambda source: ev.ResponseCreated(
         read.text(read.mapping(source, "response"), "id"), read.texts(read.mapping(source, "response"), "metadata")
