@@ -1,3 +1,4 @@
+import os
 import shutil
 import struct
 import subprocess
@@ -171,3 +172,11 @@ def test_a_file_that_shrinks_while_it_is_read_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1001])
     with pytest.raises(ConfigError, match="cut short"):
         list(read_wav(sound, 0, 1000))
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.wav"
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match=r"pipe\.wav: is not a regular file"):
+        inspect_wav(path)

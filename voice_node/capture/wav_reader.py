@@ -4,6 +4,7 @@ Own code because Python 3.11's `wave` refuses WAVE_FORMAT_EXTENSIBLE, which reco
 or more than 16 bits, and does not notice a file that was cut short.
 """
 
+import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class WavSound:
 def inspect_wav(path: Path) -> WavSound:
     """What the file holds. ConfigError names the file and says what is wrong with it."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # opening a pipe would wait for its other end
+            raise ConfigError(f"{path}: is not a regular file")
         with path.open("rb") as file:
             return _inspect(file, path)
     except OSError as error:
