@@ -11,6 +11,7 @@ import math
 import os
 import secrets as randomness
 import signal
+import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -64,6 +65,8 @@ from voice_node.tool_servers import ToolServers, mcp_words
 log = logging.getLogger(__name__)
 
 STOP_DEADLINE_S = 5.0
+SWITCH_S = 0.001
+"""Python's 5 ms are what the sound card's and the broker's threads would wait for the event loop at worst."""
 WAV = "wav:"
 
 
@@ -81,6 +84,7 @@ class Recordings:
 def run_room(path: Path, recordings: Recordings | None = None) -> bool:
     """Run the room of this file until it is told to stop (then True) or its recordings are heard; raises NodeError."""
     secrets = read_secrets(os.environ)
+    sys.setswitchinterval(SWITCH_S)
     return asyncio.run(_live(usable_room(path, secrets), secrets, recordings))
 
 

@@ -111,6 +111,11 @@ class Pipeline:
             raise self._failures[0]
         return self._end
 
+    @property
+    def is_quiet(self) -> bool:
+        """The room may begin again, and nobody notices."""
+        return self._stages.router.is_quiet
+
     async def stop(self, end: End = End.DONE) -> None:
         """Begin the end: no more sound is taken."""
         if end is End.RELOAD:
@@ -201,7 +206,7 @@ class Pipeline:
                 continue
             except StopAsyncIteration:
                 break
-            self._take(item)
+            await self._take(item)
         if self._failures:
             await self._tell_first(self._failures[0])
         await stages.broker.stop()
@@ -218,16 +223,17 @@ class Pipeline:
             log.warning("no broker was there to be told why the node ends")
         self._perform(self._stages.router.problem("stopped", str(failure)))
 
-    def _take(self, item: Outcome | Command) -> None:
+    async def _take(self, item: Outcome | Command) -> None:
         now = self._stages.clock()
-        if isinstance(item, Outcome):
-            if isinstance(item, CaptureChanged):
-                self._is_capturing = item.is_open
-            self._perform(self._stages.router.outcome(item, now))
-            if isinstance(item, TurnFinished | TurnLost) and item.turn_id == self._awaited_turn:
-                self._turn_over.set()
-        else:
-            self._perform(self._stages.router.command(item, now))
+        router = self._stages.router
+        for action in router.outcome(item, now) if isinstance(item, Outcome) else router.command(item, now):
+            self._perform([action])
+            if isinstance(action, CallReport | DeviceOrder):
+                await asyncio.sleep(0)  # it leaves before the events that tell of it: somebody waits for it
+        if isinstance(item, CaptureChanged):
+            self._is_capturing = item.is_open
+        if isinstance(item, TurnFinished | TurnLost) and item.turn_id == self._awaited_turn:
+            self._turn_over.set()
 
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
@@ -276,6 +282,8 @@ class Pipeline:
                 inputs.offer(control)
             case ctl.AnswerCall() | ctl.AskText() | ctl.ResetConversation():
                 inputs.offer(control)
+            case ctl.CallServer():
+                stages.call_server(control)
             case ctl.StopReply():
                 self._silence()
             case ctl.SetMuted(is_muted):

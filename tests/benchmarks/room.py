@@ -63,6 +63,7 @@ mqtt: {{port: {broker_port}}}
 tools:
   - name: set_light
     description: Switch the light.
+    max_per_minute: 600
     parameters: {{type: object, properties: {{state: {{type: string}}}}, required: [state]}}
 """
     )

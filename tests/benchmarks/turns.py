@@ -2,21 +2,20 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 from tests.benchmarks.measure import Figure, percentile
 from tests.benchmarks.room import instant_server, write_room, write_sentences
 from tests.fakes.broker import Broker
-from voice_node.app import Node, Orders
+from voice_node.app import SWITCH_S, Node, Orders
 from voice_node.model.audio import Frame
 from voice_node.model.turn import Outcome, SpeechChanged
-from voice_node.mqtt.message import Incoming, Message
-from voice_node.mqtt.observer import Observer
 from voice_node.pipes import Pipes
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.settings.load import load_room
-from voice_node.settings.schema import MqttSettings
 from voice_node.settings.secrets import Secrets
 from voice_node.stages import Source
 
@@ -66,9 +65,19 @@ def measure_turns(folder: Path) -> list[Figure]:
     with Broker() as broker, instant_server() as server:
         recording = write_sentences(folder / "sentences.wav", TURNS)
         path = write_room(folder, server.port, broker.port, recording)
-        called_at, round_trips_ms, node = asyncio.run(_live(path, broker.port))
+        command = [sys.executable, "-m", "tests.benchmarks.answering_home", str(broker.port)]
+        home = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert home.stdout is not None
+        home.stdout.readline()
+        node = _TimedNode(load_room(path), Secrets(), ServiceManager({}))
+        sys.setswitchinterval(SWITCH_S)  # as `voice-node run` does
+        asyncio.run(node.run(Orders()))
+        told, _ = home.communicate(timeout=20)
+        facts = [json.loads(line) for line in told.splitlines()]
+        called_at = [fact["heard_at"] for fact in facts if "heard_at" in fact]
+        round_trips_ms = [fact["duration_ms"] for fact in facts if "duration_ms" in fact]
         inside_ms: list[float] = []
-        for ended_at, heard_at in zip(node.ended_at, called_at, strict=False):
+        for ended_at, heard_at in zip(node.ended_at, called_at, strict=True):
             times = server.turn()
             inside_ms.append((heard_at - ended_at - (times["call_at"] - times["commit_at"])) * 1000)
     return [
@@ -79,26 +88,3 @@ def measure_turns(folder: Path) -> list[Figure]:
         Figure("call to result through the broker, p50", percentile(round_trips_ms, 0.5), "ms"),
         Figure("call to result through the broker, p99", percentile(round_trips_ms, 0.99), "ms", 5),
     ]
-
-
-async def _live(path: Path, port: int) -> tuple[list[float], list[float], _TimedNode]:
-    called_at: list[float] = []
-    round_trips_ms: list[float] = []
-
-    def hear(message: Incoming) -> None:
-        if message.topic.endswith("/call"):
-            called_at.append(time.monotonic())
-            answer = {"call_id": json.loads(message.payload)["call_id"], "output": "done"}
-            observer.publish(Message("voice_node/bench/tool/set_light/result", json.dumps(answer).encode(), qos=1))
-        else:
-            event = json.loads(message.payload)
-            if event["event_type"] == "tool_result":
-                round_trips_ms.append(event["duration_ms"])
-
-    topics = ["voice_node/bench/tool/+/call", "voice_node/bench/event"]
-    observer = Observer(MqttSettings(port=port), None, topics, hear)
-    await observer.start()
-    node = _TimedNode(load_room(path), Secrets(), ServiceManager({}))
-    await node.run(Orders())
-    await observer.stop()
-    return called_at, round_trips_ms, node
