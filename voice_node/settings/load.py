@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from voice_node.model.errors import ConfigError
+from voice_node.settings.broker_address import check_broker_address
 from voice_node.settings.checks import WAV, check_files, check_settings, find_idle
 from voice_node.settings.defaults import with_dependent_defaults
 from voice_node.settings.document import Document, read_document
 from voice_node.settings.not_yet import find_not_yet
+from voice_node.settings.offline_language import find_unheard_language
 from voice_node.settings.problem import Problem, is_touched, key_name
 from voice_node.settings.retired import find_retired
 from voice_node.settings.schema import RoomSettings
@@ -46,7 +48,7 @@ def load_room(path: Path, extra_checks: Iterable[Check] = ()) -> LoadedRoom:
     folder = path.parent
 
     def check(settings: RoomSettings) -> Iterable[Problem]:
-        return (*check_settings(settings), *check_files(settings, folder))
+        return (*check_settings(settings), *check_broker_address(settings), *check_files(settings, folder))
 
     settings, found = validate(values, document.broken | secret, (check, *extra_checks))
     problems += found
@@ -58,6 +60,7 @@ def load_room(path: Path, extra_checks: Iterable[Check] = ()) -> LoadedRoom:
     if problems or settings is None:
         raise ConfigError(_report(path, document, problems))
     warnings += find_idle(settings)
+    warnings += find_unheard_language(settings)
     warnings += find_retired(settings, datetime.now(UTC).date())
     settings = with_dependent_defaults(_with_absolute_files(settings, folder))
     return LoadedRoom(settings, path, tuple(_lines(path, document, warnings)))
