@@ -106,8 +106,8 @@ def _result(name: str, text: str) -> ToolResult:
 def _request(name: str, text: str, reply_to: ReplyTo) -> Request:
     if name not in _REQUESTS:
         raise _UnreadableError(f"there is no such request; there are {', '.join(_REQUESTS)}")
-    if name == "say" and not text.lstrip().startswith("{"):
-        return Say(_spoken(text), reply_to=reply_to)
+    if name in ("say", "ask") and not text.lstrip().startswith("{"):  # plain words
+        return Say(_spoken(text), reply_to=reply_to) if name == "say" else Ask(_spoken(text), reply_to=reply_to)
     allowed, build = _REQUESTS[name]
     fields = _object(text) if text.strip() else {}
     if "transaction" in fields:
@@ -234,7 +234,7 @@ def _refuse_others(fields: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
 
 def _spoken(text: str) -> str:
     if not text.strip():
-        raise _UnreadableError("there is no text to say")
+        raise _UnreadableError("there is no text")
     return text.strip()
 
 
