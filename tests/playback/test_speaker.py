@@ -161,6 +161,24 @@ async def test_without_its_device_a_reply_ends_at_its_pace_and_the_next_one_trie
         assert speaker.problem is None
 
 
+async def test_a_missing_device_is_told_once_until_that_changes(
+    sound_card: SoundCard, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_speaker() as (speaker, _):
+        for round_number in (1, 2):
+            sound_card.kill()
+            for item in ("a", "b"):
+                speaker.play(f"{item}{round_number}", tone(1000, RATE_HZ, 50))
+                await drained(speaker)
+                assert speaker.problem is not None
+            warnings = [record for record in caplog.records if "there is no output device" in record.message]
+            assert len(warnings) == round_number
+            sound_card.start()
+            speaker.play(f"c{round_number}", tone(1000, RATE_HZ, 50))
+            await drained(speaker)
+            assert speaker.problem is None
+
+
 async def test_a_device_that_vanishes_under_a_reply_ends_nothing(sound_card: SoundCard) -> None:
     async with open_speaker() as (speaker, told):
         speaker.play("item_1", tone(1000, RATE_HZ, 1500))

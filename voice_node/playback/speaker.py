@@ -8,7 +8,7 @@ The rules:
    is told with the first piece, its end when the tail is over. A tail covers what rings on in the room: a microphone
    that opens earlier hears the reply's end as speech.
 3. A missing or vanishing device ends nothing: `problem` says why, what is queued is dropped at the pace at which it
-   would have sounded, so that turns end as ever, and the next reply tries again.
+   would have sounded, so that turns end as ever, and the next reply tries again. The log gets it once, until it changes.
 4. PortAudio's thread holds the lock for one block's rendering (a copy, a factor and, where the device does not take
    24 kHz, the resampler: tens of microseconds); everybody else for less.
 """
@@ -207,8 +207,9 @@ class Speaker(_Clockwork):
         return self._stream is None or not self._stream.is_active or time.monotonic() - self._called_at > _FROZEN_S
 
     async def _complain(self, problem: str) -> None:
-        self.problem = f"speaker {self._wanted}: {problem}"
-        _log.warning("%s", self.problem)
+        before, self.problem = self.problem, f"speaker {self._wanted}: {problem}"
+        if self.problem != before:
+            _log.warning("%s", self.problem)
         await self._close()
 
     async def _close(self) -> None:
