@@ -120,12 +120,18 @@ async def test_the_response_can_be_shown_as_it_is(file: Path, broker: Broker) ->
     assert json.loads(done.stdout) == ok({"turn_id": "t1"})
 
 
+async def test_a_response_is_shown_with_its_umlauts(file: Path, broker: Broker) -> None:
+    async with living(broker.port, lambda room, asked: room.respond(asked, ok({"turn_id": "tür"}))):
+        done = await run("say", file, "--json", "Die Tür ist auf")
+    assert "tür" in done.stdout
+
+
 async def test_an_answer_is_shown_with_the_calls_that_led_to_it(file: Path, broker: Broker) -> None:
     async def answer(room: Room, asked: Seen) -> None:
         assert asked.json["instructions"] == "be brief"
         await room.respond(asked, ok({"turn_id": "t1"}))
         await room.tell("transcript", {"turn_id": "t0", "role": "assistant", "final": True, "text": "another's"})
-        call = {"event_type": "tool_call", "turn_id": "t1", "name": "light", "arguments": {"on": True}}
+        call = {"event_type": "tool_call", "turn_id": "t1", "name": "light", "arguments": {"area": "Küche"}}
         await room.tell("event", call | {"needs_approval": True, "call_id": "c1"})
         await room.tell("event", call)
         await room.tell("event", {"event_type": "error", "turn_id": "t1", "code": "timeout", "detail": "light: slow"})
@@ -137,8 +143,8 @@ async def test_an_answer_is_shown_with_the_calls_that_led_to_it(file: Path, brok
     assert done.exit_code == 0
     assert done.stdout == "It is on.\n"
     assert done.stderr.splitlines() == [
-        '[light {"on": true} waits for approval: c1]',
-        '[light {"on": true}]',
+        '[light {"area": "Küche"} waits for approval: c1]',
+        '[light {"area": "Küche"}]',
         "[light: slow]",
     ]
 

@@ -72,6 +72,16 @@ def test_a_call_that_failed_is_not_counted_as_answered(screen: Screen) -> None:
     assert "2 sentences heard, 1 tool call, 0 of them answered, 1 reply; 1 without a command" in screen.text
 
 
+def test_an_announcement_is_no_sentence_that_was_heard(screen: Screen) -> None:
+    a_turn(screen, "t1")
+    screen.event("response", "t2", text="Dinner is ready.")
+    screen.event("turn_finished", "t2", timings_ms={"first_sound": 90})
+    assert screen.view.summary() == 1
+    assert "1 sentence heard, 1 tool call, 1 of them answered, 2 replies; 0 without a command" in screen.text
+    assert "Dinner is ready." in screen.text.split("What happened")[1]
+    assert "nothing" not in screen.text.split("What happened")[1].split("1 sentence")[0]
+
+
 def test_nothing_heard_is_a_summary_too(screen: Screen) -> None:
     assert screen.view.summary() == 0
     assert "0 sentences heard, 0 tool calls" in screen.text

@@ -75,6 +75,15 @@ def test_a_file_that_is_no_recording_is_named_and_exits_with_78(room: Path, tmp_
     assert "Traceback" not in run.stderr
 
 
+@needs_speech
+def test_nothing_is_shown_where_a_later_file_is_bad(room: Path, recording: Path, tmp_path: Path) -> None:
+    path = tmp_path / "broken.wav"
+    path.write_bytes(b"RIFF but nothing else")
+    run = voice_node("gate", room, recording, path)
+    assert (run.returncode, run.stdout) == (78, "")
+    assert "broken.wav" in run.stderr
+
+
 def test_a_bad_room_file_exits_with_78(tmp_path: Path) -> None:
     room = tmp_path / "bad.yaml"
     room.write_text("room: kitchen\ngate: {onset: 3}\n")

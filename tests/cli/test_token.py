@@ -88,7 +88,8 @@ async def test_nobody_is_there(room: Path) -> None:
     write(room, port)
     code, out, err = await run(room)
     assert (code, out) == (1, "")
-    assert err.startswith("Error: no client secret: ")
+    address = f"http://127.0.0.1:{port}/v1/realtime/client_secrets"
+    assert err.startswith(f"Error: {address}: no client secret: the service cannot be reached")
 
 
 @pytest.mark.parametrize(

@@ -108,11 +108,11 @@ class Visit:
                     click.echo(text)
                 case {"event_type": "tool_call", "name": name, "arguments": arguments, "needs_approval": True, **rest}:
                     click.echo(
-                        f"[{name} {json.dumps(arguments, sort_keys=True)} waits for approval: {rest['call_id']}]",
+                        f"[{name} {_shown(arguments)} waits for approval: {rest['call_id']}]",
                         err=True,
                     )
                 case {"event_type": "tool_call", "name": name, "arguments": arguments}:
-                    click.echo(f"[{name} {json.dumps(arguments, sort_keys=True)}]", err=True)
+                    click.echo(f"[{name} {_shown(arguments)}]", err=True)
                 case {"event_type": "error", "detail": detail}:
                     click.echo(f"[{detail}]", err=True)
                     if _json(message)["code"] == "turn_lost":
@@ -166,7 +166,11 @@ AS_JSON = click.option("--json", "is_json", is_flag=True, help="Print the room's
 
 
 def _show(response: dict[str, Any], is_json: bool, text: str) -> None:
-    click.echo(json.dumps(response) if is_json else text)
+    click.echo(_shown(response) if is_json else text)
+
+
+def _shown(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False)
 
 
 @click.command(context_settings=CONTEXT)
@@ -199,7 +203,7 @@ def ask(room: Path, text: tuple[str, ...], instructions: str | None, timeout: fl
     fields = {"text": " ".join(text)} | ({} if instructions is None else {"instructions": instructions})
     response = Visit(room, timeout).request("ask", fields, is_whole_turn=not is_json)
     if is_json:
-        click.echo(json.dumps(response))
+        click.echo(_shown(response))
 
 
 @click.command(context_settings=CONTEXT)

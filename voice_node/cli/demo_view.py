@@ -18,6 +18,8 @@ from voice_node.mqtt.topics import Topics
 class TurnRow:
     """One turn, for the summary."""
 
+    is_heard: bool = False
+    """Sound or words of a person; an announcement has neither."""
     heard: str = ""
     call: str = ""
     answer: str = ""
@@ -58,7 +60,7 @@ class DemoView:
         table.add_column("first sound", justify="right", no_wrap=True)
         for row in self.turns.values():
             first_ms = row.timings_ms.get("first_sound")
-            call = f"{row.call} → {row.answer}" if row.call else "nothing"
+            call = f"{row.call} → {row.answer}" if row.call else "nothing" * row.is_heard
             sound = "none" if first_ms is None else f"{first_ms} ms"
             table.add_row(*map(escape, (row.heard, call, row.reply, sound)))
         self._console.print()
@@ -66,9 +68,10 @@ class DemoView:
         calls = [row for row in self.turns.values() if row.call]
         answered = [row for row in calls if row.answer == "done"]
         replies = [row for row in self.turns.values() if row.reply]
-        others = len(self.turns) - len(calls)
+        heard = [row for row in self.turns.values() if row.is_heard]
+        others = sum(not row.call for row in heard)
         self._console.print(
-            f"{_count(self.turns, 'sentence', 'sentences')} heard, {_count(calls, 'tool call', 'tool calls')}, "
+            f"{_count(heard, 'sentence', 'sentences')} heard, {_count(calls, 'tool call', 'tool calls')}, "
             f"{len(answered)} of them answered, {_count(replies, 'reply', 'replies')}; "
             f"{others} without a command called nothing."
         )
@@ -79,10 +82,11 @@ class DemoView:
         row = self.turns.setdefault(content["turn_id"], TurnRow()) if "turn_id" in content else TurnRow()
         match content["event_type"]:
             case "segment":
+                row.is_heard = True
                 seconds = content["duration_ms"] / 1000
                 self._line("gated", f"{seconds:.1f} s of sound leave the room, {content['snr_db']} dB above its noise")
             case "transcript":
-                row.heard = content["text"]
+                row.is_heard, row.heard = True, content["text"]
                 self._line("recognised", f"[bold]“{escape(row.heard)}”[/]")
             case "tool_call":
                 row.call = f"{content['name']} {_arguments(content['arguments'])}"

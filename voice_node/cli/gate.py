@@ -29,11 +29,11 @@ def gate(room: Path, files: tuple[Path, ...], is_json: bool) -> None:
     Times count from the start of each recording. The last line, on stderr, is the share that would have been sent.
     """
     settings = load_room(room).settings
+    heard = [(file, *asyncio.run(_listen(settings, file))) for file in files]  # all, before anything is shown
     total_ms = sent_ms = count = 0
-    for file in files:
+    for file, segments, duration_ms in heard:
         if not is_json:
             click.echo(f"{file}\n   start s     end s  voiced s  SNR dB  ended by")
-        segments, duration_ms = asyncio.run(_listen(settings, file))
         total_ms += duration_ms
         for segment in segments:
             count += 1

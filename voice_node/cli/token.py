@@ -45,7 +45,7 @@ def token(room: Path, seconds: int, is_json: bool) -> None:
         case Refusal(detail):
             raise SessionRefused(detail)
         case Retry(detail):
-            raise click.ClickException(detail)
+            raise click.ClickException(f"{minting.address}: {detail}")
 
 
 def _place(path: Path, settings: RoomSettings, key: str | None) -> Endpoint:

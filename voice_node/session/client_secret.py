@@ -69,6 +69,12 @@ class ClientSecrets:
             self._url = _mint_url(place.url, settings)
             self._headers = place.headers
 
+    @property
+    def address(self) -> str:
+        """Where secrets are minted: the address without a user, a password or a query."""
+        scheme, host, path, _, _ = urlsplit(self._url)
+        return urlunsplit((scheme, host.rpartition("@")[2], path, "", ""))
+
     async def endpoint(self) -> Endpoint | Retry | Refusal:
         """Where to connect, and with a secret of its own."""
         match await self.mint():
