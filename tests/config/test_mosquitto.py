@@ -65,7 +65,8 @@ def may_read(user: str) -> set[str]:
     if user == HOME:
         return {topic for topic in EVERYTHING if topic.startswith(("voice_node/", "homeassistant/"))}
     room = user.removeprefix("voice_node_")
-    return {topic.replace("kitchen", room) for topic in ORDERS} | {"homeassistant/status"}
+    own = {f"voice_node/{room}/availability", "homeassistant/status"}
+    return {topic.replace("kitchen", room) for topic in ORDERS} | own
 
 
 @contextmanager
