@@ -14,7 +14,6 @@ from pydantic import SecretStr
 from tests.fakes.tone import noise, write_wav
 from voice_node.app import (
     Node,
-    Orders,
     Recordings,
     client_id,
     steady_moment,
@@ -27,6 +26,7 @@ from voice_node.capture.recording import Recording
 from voice_node.model.errors import CaptureLost, ConfigError
 from voice_node.mqtt.message import Message
 from voice_node.pipeline import End
+from voice_node.runtime.orders import Orders
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets

@@ -10,7 +10,6 @@ import logging
 import math
 import os
 import secrets as randomness
-import signal
 import sys
 import time
 import uuid
@@ -48,6 +47,7 @@ from voice_node.runtime.audit import AuditLog
 from voice_node.runtime.health import Health
 from voice_node.runtime.lock import RoomLock
 from voice_node.runtime.logs import set_up
+from voice_node.runtime.orders import Orders
 from voice_node.runtime.state_file import StateFile, state_directory
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.session.connection import Connection
@@ -119,21 +119,6 @@ async def _live(room: LoadedRoom, secrets: Secrets, recordings: Recordings | Non
             room = node.next_room
     manager.notify("STOPPING=1")
     return orders.stop.is_set()
-
-
-class Orders:
-    """What signals ask of the process. They outlive a node, so that none comes while nobody listens."""
-
-    def __init__(self) -> None:
-        self.stop = asyncio.Event()
-        self.reload = asyncio.Event()
-
-    def listen(self) -> None:
-        """Take TERM, INT and HUP from now on."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self.reload.set)
 
 
 def steady_moment() -> Moment:

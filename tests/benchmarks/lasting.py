@@ -14,11 +14,12 @@ from tests.benchmarks.measure import Figure, percentile
 from tests.benchmarks.room import environment, instant_server, write_room, write_sentences
 from tests.fakes.broker import Broker
 from tests.fakes.proxy import FaultProxy
-from voice_node.app import Node, Orders
+from voice_node.app import Node
 from voice_node.model.turn import LinkChanged, Outcome
 from voice_node.mqtt.message import Incoming, Message
 from voice_node.mqtt.observer import Observer
 from voice_node.pipes import Pipes
+from voice_node.runtime.orders import Orders
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.settings.load import load_room
 from voice_node.settings.schema import MqttSettings

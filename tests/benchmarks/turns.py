@@ -10,10 +10,11 @@ from pathlib import Path
 from tests.benchmarks.measure import Figure, percentile
 from tests.benchmarks.room import instant_server, write_room, write_sentences
 from tests.fakes.broker import Broker
-from voice_node.app import SWITCH_S, Node, Orders
+from voice_node.app import SWITCH_S, Node
 from voice_node.model.audio import Frame
 from voice_node.model.turn import Outcome, SpeechChanged
 from voice_node.pipes import Pipes
+from voice_node.runtime.orders import Orders
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.settings.load import load_room
 from voice_node.settings.secrets import Secrets

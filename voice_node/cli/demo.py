@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 from rich.console import Console
 
-from voice_node.app import Node, Orders, Recordings, words_of
+from voice_node.app import Node, Recordings, words_of
 from voice_node.cli import INTERRUPTED
 from voice_node.cli.broker import PrivateBroker
 from voice_node.cli.demo_view import DemoView
@@ -23,6 +23,7 @@ from voice_node.mqtt.observer import Observer
 from voice_node.mqtt.topics import Topics
 from voice_node.router.tools import schema_problems
 from voice_node.runtime.logs import set_up
+from voice_node.runtime.orders import Orders
 from voice_node.runtime.portaudio import DeviceMissing, PortAudio
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.settings.load import LoadedRoom, load_room
