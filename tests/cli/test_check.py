@@ -123,8 +123,9 @@ def test_a_code_that_the_service_would_hear_is_worth_a_warning(room: Path) -> No
     room.write_text("room: kitchen\nlanguage: de\ntools:\n  - {name: a, description: b, confirm: pin}\n")
     result = run(room, VOICE_NODE_PIN="4711")
     assert result.exit_code == 0
-    assert result.stderr.startswith(f"warning: {room}:2: language: de: the offline engine")
-    assert result.stderr.splitlines()[1].startswith(f"warning: {room}: confirm: pin: the code is recognised by the service")
+    language, code = result.stderr.splitlines()
+    assert language.startswith(f"warning: {room}:2: language: de: the offline engine")
+    assert code.startswith(f"warning: {room}: confirm: pin: the code is recognised by the service")
     assert "4711" not in result.output
 
 

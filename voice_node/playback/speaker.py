@@ -8,7 +8,8 @@ The rules:
    is told with the first piece, its end when the tail is over. A tail covers what rings on in the room: a microphone
    that opens earlier hears the reply's end as speech.
 3. A missing or vanishing device ends nothing: `problem` says why, what is queued is dropped at the pace at which it
-   would have sounded, so that turns end as ever, and the next reply tries again. The log gets it once, until it changes.
+   would have sounded, so that turns end as ever, and the next reply tries again. The log gets it
+   once, until it changes.
 4. PortAudio's thread holds the lock for one block's rendering (a copy, a factor and, where the device does not take
    24 kHz, the resampler: tens of microseconds); everybody else for less.
 """
