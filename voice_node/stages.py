@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self
 
 from voice_node.gate.gate import Gate
 from voice_node.model.audio import Frame
+from voice_node.model.control import CallServer
 from voice_node.model.moment import Moment
 from voice_node.model.report import Report
 from voice_node.mqtt.encode import Unencodable
@@ -140,3 +141,5 @@ class Stages:
     """The source is a recording: it goes on when the turn is over, as a person would."""
     private_ear: PrivateEar | None = None
     """None: nothing is recognised on this device, and the router never asks for it."""
+    call_server: Callable[[CallServer], None] = lambda _: None
+    """Calls a tool of an MCP server; its answer comes as a command. A room without servers has no such calls."""

@@ -17,13 +17,22 @@ class ReplyTo:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """Home automation answers a tool call: either an output or an error."""
+    """Home automation, or the server of a tool, answers a call: either an output or an error."""
 
     name: str
     call_id: str
     output: Any = None
     """Any JSON value."""
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUnreachable:
+    """A call did not reach its server of tools."""
+
+    call_id: str
+    why: str
+    """For people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,14 @@ Request = Listen | Stop | Say | Ask | Decide | Reset | Reload | Diagnose
 """Commands that are answered on `response/<command>`."""
 
 Command = (
-    Request | ToolResult | DeviceReport | SetMute | SetSetting | HomeAssistantStatus | BadInput | BrokerChanged
+    Request
+    | ToolResult
+    | ToolUnreachable
+    | DeviceReport
+    | SetMute
+    | SetSetting
+    | HomeAssistantStatus
+    | BadInput
+    | BrokerChanged
 )
 """Closed: match it with `assert_never`."""

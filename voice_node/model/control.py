@@ -17,6 +17,20 @@ class AnswerCall:
 
 
 @dataclass(frozen=True, slots=True)
+class CallServer:
+    """Call a tool of an MCP server; the answer comes as a `ToolResult` or a `ToolUnreachable`."""
+
+    call_id: str
+    name: str
+    """As the model knows the tool."""
+    server: str
+    remote_name: str
+    """As its server knows it."""
+    arguments: Mapping[str, Any]
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class StopReply:
     """Silence the speaker and cancel the response.
 
@@ -118,6 +132,7 @@ class Audit:
 
 Control = (
     AnswerCall
+    | CallServer
     | StopReply
     | SayText
     | AskText

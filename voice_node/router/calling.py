@@ -31,6 +31,7 @@ from voice_node.router.policy import Refused, Rules
 from voice_node.router.problems import Problems
 from voice_node.router.tools import BadArguments, ToolBox
 from voice_node.router.wish import Wish
+from voice_node.settings.mcp import RemoteTool
 
 UNREACHABLE = "home unreachable"
 
@@ -196,8 +197,13 @@ class Calling:
         self._count()
         self._published[wish.call_id] = (wish, by)
         fields = {"call_id": wish.call_id, "name": wish.tool.name, "arguments": wish.arguments}
-        report: rep.CallReport | rep.DeviceOrder
-        if wish.order is None:
+        report: rep.CallReport | rep.DeviceOrder | ctl.CallServer
+        tool = wish.tool
+        if isinstance(tool, RemoteTool):
+            report = ctl.CallServer(
+                wish.call_id, tool.name, tool.server, tool.remote_name, wish.arguments, wish.timeout_s
+            )
+        elif wish.order is None:
             report = rep.CallReport(wish.call_id, wish.turn_id, wish.tool.name, wish.arguments, now.wall, expires_at)
         else:
             report = rep.DeviceOrder(wish.call_id, wish.tool.name, wish.order.topic, wish.order.payload, expires_at)

@@ -96,6 +96,11 @@ class Router:
         due = [self._calling.next_deadline, None if self._introduction is None else self._introduction.next_at]
         return min((at for at in due if at is not None), default=None)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Nobody speaks, and nothing waits for an answer."""
+        return self._status.is_quiet and not len(self._calling)
+
     def started(self, now: Moment) -> list[Action]:
         """What home automation is told first."""
         introduced = [] if self._introduction is None else self._introduction.started(now.at)
@@ -174,6 +179,8 @@ class Router:
         match command:
             case cmd.ToolResult():
                 actions = self._calling.result(command, now)
+            case cmd.ToolUnreachable(call_id, why):
+                actions = self._calling.undelivered(call_id, why, now)
             case cmd.DeviceReport():
                 actions = self._calling.device(command, now)
             case cmd.SetMute(is_muted):

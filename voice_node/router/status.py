@@ -30,6 +30,11 @@ class Status:
         """What was reported last."""
         return self._told
 
+    @property
+    def is_quiet(self) -> bool:
+        """Nobody speaks, and no turn waits."""
+        return not self.is_speaking and self.listening_to is None and not self._thinking_about
+
     def begin_thinking(self, turn_id: str) -> None:
         """A turn waits for the service or for home automation."""
         self.end_thinking(turn_id)

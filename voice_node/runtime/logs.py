@@ -13,6 +13,9 @@ _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ER
 _CHATTY = ("websockets", "asyncio")
 """Libraries whose DEBUG lines hold headers with keys, or every frame: never below INFO."""
 
+_SILENT = ("mcp", "httpx2", "httpcore2")
+"""Libraries whose lines, errors too, hold what was said to a server of tools or by it: never logged."""
+
 
 class Redaction(logging.Formatter):
     """Takes secrets out of every line, tracebacks included, whoever wrote it."""
@@ -56,6 +59,8 @@ def set_up(level: str, room: str, secrets: Iterable[str] = ()) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _is_journal(stream: TextIO) -> bool:

@@ -26,6 +26,7 @@ def check_settings(settings: RoomSettings) -> Iterator[Problem]:
     yield from _gate(settings)
     yield from _session(settings)
     yield from _broker(settings)
+    yield from _tool_servers(settings)
     names: set[str] = set()
     for index, tool in enumerate(settings.tools):
         place: KeyPath = ("tools", index)
@@ -122,6 +123,23 @@ def _broker(settings: RoomSettings) -> Iterator[Problem]:
         given, absent = ("cert", "key") if tls.key is None else ("key", "cert")
         text = f"needs `{absent}` beside it: the certificate and its key belong together"
         yield Problem(("mqtt", "tls", given), text, reads=(("mqtt", "tls", absent),))
+
+
+def _tool_servers(settings: RoomSettings) -> Iterator[Problem]:
+    taken = {_credential(tool.server_label): "session.tools" for tool in settings.session.tools}
+    for index, server in enumerate(settings.mcp):
+        place: KeyPath = ("mcp", index)
+        owner = taken.setdefault(_credential(server.name), "mcp")
+        if owner == "session.tools" or any(server.name == other.name for other in settings.mcp[:index]):
+            text = f"{shown(server.name)} is taken by a server of {owner}: the two would be given the same token"
+            yield Problem((*place, "name"), text, reads=(("session", "tools"),))
+        if settings.session.transcription is None and server.confirmations & {"voice", "pin"}:
+            text = "voice and pin need session.transcription: the node must know what was answered"
+            yield Problem((*place, "confirm"), text, reads=(("session", "transcription"),))
+
+
+def _credential(label: str) -> str:
+    return label.lower().replace("-", "_")
 
 
 def _parameters(tool: Tool, place: KeyPath) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from voice_node.settings.mcp import McpServer
 from voice_node.settings.section import Section
 from voice_node.settings.session import SessionSettings
 from voice_node.settings.tools import Tool
@@ -126,6 +127,7 @@ class RoomSettings(Section):
     session: SessionSettings = Field(default_factory=SessionSettings)
     playback: PlaybackSettings = Field(default_factory=PlaybackSettings)
     tools: list[Tool] = Field(default_factory=list, max_length=128)
+    mcp: list[McpServer] = Field(default_factory=list, max_length=16)
     mute: MuteSettings = Field(default_factory=MuteSettings)
     mqtt: MqttSettings = Field(default_factory=MqttSettings)
     budget: BudgetSettings = Field(default_factory=BudgetSettings)

@@ -2,7 +2,7 @@
 
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,16 +65,25 @@ def read_secrets(environ: Mapping[str, str]) -> Secrets:
 
 
 def read_mcp_tokens(environ: Mapping[str, str], settings: RoomSettings) -> dict[str, SecretStr]:
-    """The token of each MCP server of the room that has one, by `server_label`; from the same places.
+    """The token of each MCP server that the service calls and that has one, by `server_label`; from the same places.
 
     Of the label `My-News` it is the credential `mcp_my_news`, or the variable `MCP_MY_NEWS`. Raises `ConfigError`.
     """
+    return _tokens(environ, (tool.server_label for tool in settings.session.tools))
+
+
+def read_own_mcp_tokens(environ: Mapping[str, str], settings: RoomSettings) -> dict[str, SecretStr]:
+    """The token of each MCP server that this node calls and that has one, by its name; raises `ConfigError`."""
+    return _tokens(environ, (server.name for server in settings.mcp))
+
+
+def _tokens(environ: Mapping[str, str], labels: Iterable[str]) -> dict[str, SecretStr]:
     tokens = {}
-    for tool in settings.session.tools:
-        name = "mcp_" + tool.server_label.lower().replace("-", "_")
+    for label in labels:
+        name = "mcp_" + label.lower().replace("-", "_")
         token = _credential(name, environ) or _variable(name.upper(), environ, name)
         if token is not None:
-            tokens[tool.server_label] = SecretStr(token)
+            tokens[label] = SecretStr(token)
     return tokens
 
 
@@ -88,6 +97,7 @@ def check_secrets(settings: RoomSettings, secrets: Secrets) -> list[str]:
         problems.append(f"mqtt.username: a user name needs its password: {_PLACES['mqtt_password']}")
     if secrets.pin is None:
         places = [f"tools[{tool.name}].confirm" for tool in settings.tools if tool.policy == "pin"]
+        places += [f"mcp[{server.name}].confirm" for server in settings.mcp if "pin" in server.confirmations]
         problems += [f"{place}: pin needs the code: {_PLACES['pin']}" for place in places]
     return problems
 
@@ -135,6 +145,8 @@ def _move(what: str, path: KeyPath) -> str:
     place = _PLACES["mqtt_password" if path[0] == "mqtt" else "openai_api_key"]
     if path[:2] == ("session", "tools"):
         place = "give it as the credential `mcp_<server_label>` or in the environment variable MCP_<SERVER_LABEL>"
+    if path[0] == "mcp":
+        place = "give it as the credential `mcp_<name>` or in the environment variable MCP_<NAME>"
     if path[0] == "tools":
         place = "let the automation that answers the call hold it"
     return f"{what}, and a room file is no place for it: delete it here and {place}"

@@ -20,6 +20,12 @@ Language = Annotated[str, Field(min_length=2, max_length=35)]
 Keyword = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^<>\r\n]+$")]
 
 
+def holds_secret(url: str) -> bool:
+    """Whether a user, a password or a key stands in it."""
+    _, _, rest = url.partition("//")
+    return "@" in rest.partition("/")[0] or _SECRET_QUERY.search(rest.partition("?")[2]) is not None
+
+
 class TranscriptionSettings(Section):
     """Which model writes down what is heard."""
 
@@ -190,12 +196,8 @@ class SessionSettings(Section):
     @field_validator("url")
     @classmethod
     def _url_holds_no_secret(cls, value: str | None) -> str | None:
-        if value is not None:
-            _, _, rest = value.partition("//")
-            if "@" in rest.partition("/")[0] or _SECRET_QUERY.search(rest.partition("?")[2]):
-                raise ValueError(
-                    "must not hold a user, password or key: give the key as the credential `openai_api_key`"
-                )
+        if value is not None and holds_secret(value):
+            raise ValueError("must not hold a user, password or key: give the key as the credential `openai_api_key`")
         return value
 
     @field_validator("output_modalities")

@@ -27,6 +27,13 @@ def looks_dangerous(name: str) -> bool:
     return _DANGEROUS.search(name) is not None
 
 
+def check_hours(value: str | None) -> str | None:
+    """The span of the day, or ValueError."""
+    if value is not None and (not _HOURS.fullmatch(value) or value[:5] == value[6:]):
+        raise ValueError('must be a span of the day such as "07:00-22:00"')
+    return value
+
+
 def _is_one_topic(value: str) -> str:
     if any(char in value for char in "+#\0") or value.startswith("$"):
         raise ValueError("must be one MQTT topic: without + and #, and not beginning with $")
@@ -77,9 +84,7 @@ class Tool(Section):
     @field_validator("hours")
     @classmethod
     def _hours_are_a_span(cls, value: str | None) -> str | None:
-        if value is not None and (not _HOURS.fullmatch(value) or value[:5] == value[6:]):
-            raise ValueError('must be a span of the day such as "07:00-22:00"')
-        return value
+        return check_hours(value)
 
     @field_validator("parameters")
     @classmethod

@@ -16,6 +16,7 @@ from voice_node.settings.section import Section
 
 PATTERNS = {
     r"^[a-z0-9_-]{1,64}$": "1 to 64 of the characters a-z, 0-9, _ and -",
+    r"^[a-z0-9_]{1,32}$": "1 to 32 of the characters a-z, 0-9 and _",
     r"^[A-Za-z0-9_-]{1,64}$": "1 to 64 of the characters A-Z, a-z, 0-9, _ and -",
     r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$": "a language such as en, de or pt-BR",
     r"^(ws|wss|http|https)://[^\s]+$": "an address such as wss://example.org/v1/realtime",
@@ -27,7 +28,7 @@ PATTERNS = {
 _HINTS: Mapping[KeyPath, str] = {
     ("room",): "`name` may be any text",
     ("mqtt", "protocol"): "3 stands for MQTT 3.1.1",
-    ("session", "tools"): "MCP servers; the tools of this home stand at the left edge, in no section",
+    ("session", "tools"): "MCP servers that the service calls; `mcp` and `tools` of this home stand at the left edge",
     ("session", "turn_detection"): "`type: server_vad` and `type: semantic_vad` are the kinds with keys",
 }
 _CONTAINERS = {"model_type", "model_attributes_type", "dict_type"}
