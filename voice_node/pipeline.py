@@ -73,7 +73,9 @@ class Pipeline:
         """Captured since it was told last."""
         self._switched = asyncio.Event()
         self._saying = asyncio.Lock()
-        self._remembering = asyncio.Lock()
+        self._unsaved: dict[str, object] = {}
+        """What is to be kept over restarts: of values that come faster than the disk writes, the last."""
+        self._is_saving = False
         self._turn_over = asyncio.Event()
         self._awaited_turn = ""
         self._resampler: Resampler | None = None
@@ -120,6 +122,7 @@ class Pipeline:
         """Begin the end: no more sound is taken."""
         if end is End.RELOAD:
             self._end = end
+        self._is_capturing = False  # no frame is missed by the watchdog while the last turns end
         await self._stages.source.close()
 
     def reload(self, reply_to: ReplyTo | None = None) -> None:
@@ -304,7 +307,10 @@ class Pipeline:
                 self._is_spent = is_spent
                 inputs.offer(control)
             case ctl.Remember(key, value):
-                self._start(self._remember(key, value), f"remember {key}")
+                self._unsaved[key] = value
+                if not self._is_saving:
+                    self._is_saving = True
+                    self._start(self._save(), "save")
             case ctl.OpenGate():
                 pass  # the gate of `activation.mode: voice` is never shut for want of a wake word
             case ctl.ReloadSettings(reply_to):
@@ -312,9 +318,11 @@ class Pipeline:
             case _:
                 assert_never(control)
 
-    async def _remember(self, key: str, value: object) -> None:
-        async with self._remembering:  # in order: an older value must not come last
-            await asyncio.to_thread(self._stages.remember, key, value)
+    async def _save(self) -> None:
+        while self._unsaved:
+            key = next(iter(self._unsaved))
+            await asyncio.to_thread(self._stages.remember, key, self._unsaved.pop(key))
+        self._is_saving = False
 
     def _silence(self) -> None:
         """Stop the reply at once, and tell the session how much of it was heard."""
@@ -339,6 +347,8 @@ class Pipeline:
             await self._switched.wait()
             self._switched.clear()
             is_muted = self._is_muted
+            if is_muted:
+                self._start(self._fall_deaf(), "fall deaf")
             kept = asyncio.to_thread(self._stages.remember, "is_muted", is_muted)
             try:  # both at once: a slow disk must not keep the device open
                 await asyncio.gather(kept, self._stages.source.pause() if is_muted else self._stages.source.resume())
@@ -347,9 +357,11 @@ class Pipeline:
                 await self._stages.source.close()
                 return
             self._pipes.tell(MuteChanged(is_muted))
-            if is_muted:
-                await self._say_all(self._stages.gate.shut(), 0)  # no frame comes any more that would do it
-                self._pipes.inputs.offer(ctl.SetMuted(is_muted))
+
+    async def _fall_deaf(self) -> None:
+        """End what is being said, and let the session forget what it holds; no frame may come that would do it."""
+        await self._say_all(self._stages.gate.shut(), 0)
+        self._pipes.inputs.offer(ctl.SetMuted(is_muted=True))
 
     async def _watch(self) -> None:
         """A device that is known to be away is looked for and has its own deadline; silence without a loss has none."""
