@@ -2,6 +2,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,11 +14,13 @@ CANARY = "sk-canary-0123456789"
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
-    """The root's handlers and all levels belong to the process."""
+    """The root's handlers, all levels and the hooks belong to the process."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     levels = {name: logging.getLogger(name).level for name in ("websockets", "asyncio")}
+    hooks = sys.excepthook, threading.excepthook
     yield
+    sys.excepthook, threading.excepthook = hooks
     root.handlers[:] = handlers
     root.setLevel(level)
     for name, before in levels.items():
@@ -168,3 +171,20 @@ def test_the_journal_is_known_by_its_stream(whose: str, expected: str) -> None:
     )
     assert expected in done.stderr
     assert done.stderr.startswith("<") is (whose == "ours")
+
+
+@pytest.mark.parametrize("place", ["raise ValueError(WORD)", "Thread(target=fail).start()"])
+def test_a_bug_that_nobody_catches_is_told_without_secrets(place: str) -> None:
+    program = f"""
+from threading import Thread
+from voice_node.runtime.logs import set_up
+WORD = "{CANARY}"
+set_up("info", "kitchen", [WORD])
+def fail():
+    raise ValueError(WORD)
+{place}
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "CRITICAL [kitchen]" in ended.stderr
+    assert "ValueError: [secret]" in ended.stderr
+    assert CANARY not in ended.stderr

@@ -4,8 +4,10 @@ import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
+from types import TracebackType
 from typing import TextIO
 
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -61,6 +63,13 @@ def set_up(level: str, room: str, secrets: Iterable[str] = ()) -> None:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
     for name in _SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    sys.excepthook = _tell_bug
+    threading.excepthook = lambda args: _tell_bug(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _tell_bug(kind: type[BaseException], bug: BaseException | None, trace: TracebackType | None) -> None:
+    """What nobody caught: Python's own way past the log would print secrets that stand in it."""
+    logging.getLogger(__name__).critical("a bug: %s", kind.__name__, exc_info=bug and (kind, bug, trace))
 
 
 def _is_journal(stream: TextIO) -> bool:
