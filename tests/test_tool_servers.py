@@ -63,8 +63,9 @@ async def renewing(servers: ToolServers, pipeline: Pipeline) -> AsyncIterator[as
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def told(pipes: Pipes) -> ServiceTrouble:
-    async with asyncio.timeout(5):
+async def told(servers: ToolServers, pipes: Pipes) -> ServiceTrouble:
+    pipes.broker_came.set()
+    async with renewing(servers, Pipeline()), asyncio.timeout(5):
         item = await anext(pipes.inbox)
     assert isinstance(item, ServiceTrouble)
     return item
@@ -113,7 +114,7 @@ async def test_a_server_that_was_away_at_the_start_is_taken_in(monkeypatch: pyte
         assert names(equipped) == ["set_light"]
         pipes, pipeline = Pipes(), Pipeline()
         servers.attach(pipes)
-        assert "cannot be reached" in (await told(pipes)).detail
+        assert "cannot be reached" in (await told(servers, pipes)).detail
         pipeline.is_quiet = False
         async with server, renewing(servers, pipeline) as renewal:
             await until(lambda: server.lists > 0)
@@ -135,7 +136,7 @@ async def test_a_change_begins_the_room_anew_and_a_collision_does_not(monkeypatc
             server.tools = [described("a"), described("set_light")]
             lists = server.lists
             await heard(server, lists + 1)
-            assert "set_light of home is called like a tool of this room" in (await told(pipes)).detail
+            assert "set_light of home is called like a tool of this room" in (await told(servers, pipes)).detail
             assert pipeline.ends == []
             server.tools = [described("a"), described("b")]
             await heard(server, server.lists + 1)
@@ -167,7 +168,7 @@ async def test_after_a_reload_a_collision_is_told() -> None:
         assert names(equipped) == ["set_light", "x"]
         pipes = Pipes()
         servers.attach(pipes)
-        assert "set_light of home" in (await told(pipes)).detail
+        assert "set_light of home" in (await told(servers, pipes)).detail
 
 
 async def test_a_mistake_in_the_library_is_survived(

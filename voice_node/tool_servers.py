@@ -64,7 +64,7 @@ class ToolServers:
         self._calls: set[asyncio.Task[None]] = set()
         self._pipes: Pipes | None = None
         self._told: deque[ServiceTrouble] = deque(maxlen=32)
-        """Problems that came while there was no node."""
+        """Problems that came while there was no node, or no broker: events are not kept for one."""
         self._has_changed = asyncio.Event()
         self._own: list[Tool] = []
         self._in_use: list[RemoteTool] = []
@@ -105,12 +105,13 @@ class ToolServers:
     def attach(self, pipes: Pipes) -> Callable[[CallServer], None]:
         """Answers and problems go to this node from now on; what calls a tool."""
         self._pipes = pipes
-        while self._told:
-            pipes.tell(self._told.popleft())
         return self._call
 
     async def renew(self, pipeline: Pipeline) -> None:
         """End the pipeline, for another one to begin, when the servers list something else."""
+        if self._pipes is not None:
+            await self._pipes.broker_came.wait()
+            self._tell_all()
         while True:
             await self._has_changed.wait()
             await asyncio.sleep(max(SETTLE_S, self._renewed_at + SELDOM_S - time.monotonic()))
@@ -170,6 +171,9 @@ class ToolServers:
             answer = await self._servers[call.server].call(call)
         except TimeoutError:
             return  # the call's deadline says so
+        except Exception as error:  # noqa: BLE001 - as in `_keep`; the call ends at its deadline
+            log.error("the client of an MCP server broke: %s", type(error).__name__)  # noqa: TRY400 - dito
+            return
         if self._pipes is not None:
             self._pipes.order(answer)
 
@@ -207,11 +211,13 @@ class ToolServers:
 
     def _tell(self, code: str, text: str) -> None:
         log.warning("%s", text)
-        trouble = ServiceTrouble(code, text)
-        if self._pipes is None:
-            self._told.append(trouble)
-        else:
-            self._pipes.tell(trouble)
+        self._told.append(ServiceTrouble(code, text))
+        self._tell_all()
+
+    def _tell_all(self) -> None:
+        pipes = self._pipes
+        while pipes is not None and pipes.broker_came.is_set() and self._told:
+            pipes.tell(self._told.popleft())
 
 
 def _collisions(own: Iterable[Tool], tools: Iterable[RemoteTool]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import pytest
 from voice_node.model.report import EventType, NodeState
 from voice_node.mqtt.discovery import document
 from voice_node.mqtt.topics import SETTINGS, Topics, is_publishable
+from voice_node.settings.mcp import RemoteTool
 from voice_node.settings.schema import RoomSettings
 
 TOPICS = Topics("voice_node", "kitchen")
@@ -96,3 +97,9 @@ def test_every_topic_can_be_published_to(room_name: str) -> None:
 def test_a_hundred_tools_fit_into_one_message() -> None:
     tools = [{"name": f"set_something_of_number_{number}", "description": "b"} for number in range(128)]
     assert len(json.dumps(room(tools=tools))) < 64 * 1024
+
+
+def test_a_tool_of_an_mcp_server_has_no_trigger() -> None:
+    tool = RemoteTool(name="hass_turn_on", description="x", server="home", remote_name="HassTurnOn")
+    settings = RoomSettings(room="kitchen").model_copy(update={"tools": [tool]})
+    assert "tool_call_hass_turn_on" not in document(settings, TOPICS, "1")["components"]

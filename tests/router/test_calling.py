@@ -11,7 +11,12 @@ from voice_node.model import control as ctl
 from voice_node.model import report as rep
 from voice_node.model.command import DeviceReport
 from voice_node.router.action import Action
+from voice_node.router.costs import Costs
 from voice_node.router.policy import MOST_CALLS, MOST_REFUSALS
+from voice_node.router.router import Router
+from voice_node.router.tuning import Tuning
+from voice_node.settings.mcp import RemoteTool
+from voice_node.settings.schema import RoomSettings
 
 BLIND = {
     "name": "blind",
@@ -164,3 +169,64 @@ def test_arguments_are_written_down_only_where_that_is_wanted(is_wanted: bool) -
     assert ("arguments" in entry.entry) is is_wanted
     (refused,) = of(ctl.Audit, node.hears(call("c2", name="garage", arguments='{"a":1}')))
     assert ("arguments" in refused.entry) is is_wanted
+
+
+# Of a server of tools
+
+
+def server_board(**keys: Any) -> Switchboard:
+    node = board()
+    settings = RoomSettings(room="kitchen")
+    lamp = {"name": "hass_turn_on", "description": "x", "server": "home", "remote_name": "HassTurnOn", "timeout_s": 9.0}
+    tool = RemoteTool.model_validate(lamp | keys)
+    room = Tuning(settings.model_copy(update={"tools": [tool]}), {})
+    costs = Costs(settings.budget, node.now.day, None)
+    node.router = Router(room, lambda: "typed", {}, costs=costs, is_muted=False)
+    return node
+
+
+def wish(call_id: str = "c1") -> Any:
+    return call(call_id, name="hass_turn_on", arguments="{}")
+
+
+def test_a_call_goes_to_its_server_and_not_to_the_broker() -> None:
+    node = server_board()
+    assert node.router.is_quiet
+    sent = node.hears(wish())
+    assert of(ctl.CallServer, sent) == [ctl.CallServer("c1", "hass_turn_on", "home", "HassTurnOn", {}, 9.0)]
+    assert (of(rep.CallReport, sent), of(rep.DeviceOrder, sent)) == ([], [])
+    assert [told.event_type for told in of(rep.Happening, sent)] == ["tool_call"]
+    assert not node.router.is_quiet
+    done = node.gets(cmd.ToolResult("hass_turn_on", "c1", {"success": True}))
+    assert output(done) == {"success": True}
+    assert audit(done) == [("hass_turn_on", "voice", "never", "allowed", "rule", None, "done")]
+    assert node.router.is_quiet
+
+
+def test_a_server_that_is_away_is_told_to_the_model_at_once() -> None:
+    node = server_board()
+    node.hears(wish())
+    done = node.gets(cmd.ToolUnreachable("c1", "the server home is away"))
+    assert output(done) == {"error": "home unreachable"}
+    assert errors(done) == ["unreachable"]
+    assert answers(node.gets(cmd.ToolResult("hass_turn_on", "c1", "late"))) == []
+
+
+def test_a_server_that_does_not_answer() -> None:
+    node = server_board()
+    node.hears(wish())
+    assert answers(node.after(8.9)) == []
+    assert output(node.after(0.2)) == {"error": "no answer in time"}
+
+
+def test_a_tool_of_a_server_has_the_same_policy() -> None:
+    node = server_board(max_per_minute=1)
+    node.hears(wish())
+    assert errors(node.hears(wish("c2"))) == ["too_often"]
+    node = server_board(name="hass_unlock")
+    denied = node.hears(call(name="hass_unlock", arguments="{}"))
+    assert (errors(denied), of(ctl.CallServer, denied)) == (["denied"], [])
+    node = server_board(confirm="mqtt")
+    assert of(ctl.CallServer, node.hears(wish())) == []
+    approved = node.gets(cmd.Decide("c1", is_approved=True))
+    assert len(of(ctl.CallServer, approved)) == 1

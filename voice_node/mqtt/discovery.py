@@ -12,6 +12,7 @@ from typing import Any
 
 from voice_node.model.report import EventType, NodeState
 from voice_node.mqtt.topics import Topics
+from voice_node.settings.mcp import RemoteTool
 from voice_node.settings.schema import RoomSettings
 
 _LONGEST_STATE = 255
@@ -224,5 +225,7 @@ def _triggers(settings: RoomSettings, topics: Topics) -> dict[str, Component]:
         | {"value_template": "{{ value_json.event_type }}", "payload": str(EventType.WAKE)}
     }
     for tool in settings.tools:
+        if isinstance(tool, RemoteTool):
+            continue  # its server does it; nothing comes on its topic
         triggers[f"tool_call_{tool.name}"] = trigger("tool_call", tool.name, topics.call(tool.name))
     return triggers
