@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from voice_node import __version__
 from voice_node.capture.microphone import Microphone
 from voice_node.capture.recording import Recording
 from voice_node.gate.gate import Gate
@@ -61,6 +60,7 @@ from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets, check_secrets, read_mcp_tokens, read_secrets
 from voice_node.stages import Player, PrivateEar, Reloaded, Source, Stages
 from voice_node.tool_servers import ToolServers, mcp_words
+from voice_node.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -254,7 +254,7 @@ class Node:
                 pin=PinLock(self._code(), state.mapping(PIN_MEMORY)),
                 hears_privately=private_ear is not None,
                 introduction=Introduction(
-                    document(settings, topics, __version__),
+                    document(settings, topics, VERSION),
                     state.mapping(MEMORY),
                     spread_s=1 + randomness.randbelow(3000) / 1000,
                     is_wanted=settings.mqtt.discovery,
@@ -347,7 +347,7 @@ class Node:
     def _facts(self) -> dict[str, object]:
         settings = self._room.settings
         return {
-            "version": __version__,
+            "version": VERSION,
             "protocol": settings.mqtt.protocol,
             "name": settings.display_name,
             "provider": settings.session.provider,

@@ -133,4 +133,4 @@ def test_a_tool_that_is_never_called_is_worth_a_warning(room: Path) -> None:
     room.write_text("room: kitchen\ntools:\n  - {name: unlock, description: b}\n")
     result = run(room)
     assert result.exit_code == 0
-    assert result.stderr.startswith(f"warning: {room}:3: tools[unlock].name: \"unlock\" looks like a lock")
+    assert result.stderr.startswith(f'warning: {room}:3: tools[unlock].name: "unlock" looks like a lock')

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from voice_node import __version__
 from voice_node.cli.commands import COMMANDS, group
+from voice_node.version import VERSION
 
 
 def test_every_module_of_a_command_is_in_the_list() -> None:
@@ -39,7 +39,7 @@ def test_the_first_page_lists_all_commands_and_imports_none() -> None:
 
 
 def test_the_version() -> None:
-    assert CliRunner().invoke(group, ["--version"]).output == f"voice-node, version {__version__}\n"
+    assert CliRunner().invoke(group, ["--version"]).output == f"voice-node, version {VERSION}\n"
 
 
 def test_an_unknown_command_is_a_mistake_in_calling() -> None:

@@ -1,9 +1,8 @@
 """The command line's door. It imports nothing before it listens for Ctrl-C, so that this is quiet from the start on."""
 
-import signal
 import sys
 
-INTERRUPTED = 128 + signal.SIGINT
+INTERRUPTED = 130
 """The exit code that shells give to Ctrl-C."""
 
 
@@ -17,6 +16,8 @@ def main() -> None:
 
         code = run()
     except KeyboardInterrupt:
+        import signal
+
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second one ends what may hang at the exit
         code = INTERRUPTED
     sys.exit(code)

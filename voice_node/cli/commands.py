@@ -4,8 +4,8 @@ import importlib
 
 import click
 
-from voice_node import __version__
 from voice_node.model.errors import NodeError
+from voice_node.version import VERSION
 
 COMMANDS = {
     "run": ("voice_node.cli.run", "run", "Run a room until it is told to stop."),
@@ -51,7 +51,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="voice-node")
+@click.version_option(VERSION, prog_name="voice-node")
 def group() -> None:
     """A voice in a room: a local speech gate, a Realtime session, MQTT.
 
