@@ -592,7 +592,7 @@ async def test_the_loss_of_an_outcome_is_an_error_in_the_log(caplog: pytest.LogC
     async with House().at_work() as house:
         for _ in range(2001):
             house.tell(ServiceTrouble("x", "x"))
-        assert "outcome was lost" in caplog.text
+        assert "outcomes are lost" in caplog.text
 
 
 async def test_what_cannot_be_published_is_reported_and_stops_nothing() -> None:

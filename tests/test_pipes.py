@@ -5,7 +5,8 @@ import logging
 import pytest
 
 from voice_node.model.command import BrokerChanged, HomeAssistantStatus
-from voice_node.model.turn import MuteChanged, ReplyAudio, ReplyAudioEnded
+from voice_node.model.control import AnswerCall, AskText
+from voice_node.model.turn import LostReason, MuteChanged, ReplyAudio, ReplyAudioEnded, SoundCounted, TurnLost
 from voice_node.pipes import Pipes
 
 
@@ -72,3 +73,22 @@ def test_volumes_of_announcements_that_never_came_are_forgotten() -> None:
 def test_without_a_player_nothing_is_played() -> None:
     Pipes().play(ReplyAudio("t", "i", "r", b""))
     assert Pipes().player is None
+
+
+def test_requests_leave_room_for_answers() -> None:
+    pipes = Pipes()
+    for number in range(600):
+        pipes.request(AskText(f"t{number}", "a text"))
+    assert pipes.inputs.lost == 0
+    assert pipes.inputs.offer(AnswerCall("call_1", "{}"))
+    assert len(pipes.inbox) == 601 - len(pipes.inputs), "each that was refused is told"
+    pipes.inbox.close()
+    assert isinstance(pipes.inbox._items[-1], TurnLost)
+    assert pipes.inbox._items[-1] == TurnLost("t599", LostReason.BUSY)
+
+
+def test_lost_outcomes_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    pipes = Pipes()
+    for _ in range(3000):
+        pipes.tell(SoundCounted(1.0))
+    assert len(caplog.records) == 1

@@ -10,7 +10,7 @@ Stopping is the end of data: `stop` closes the source, each stage drains and clo
 A stage that cannot go on (`NodeError`) begins the same end; home automation is told before the process goes.
 
 Overflow: `inputs` makes `listen` wait, so that the ring behind it drops the oldest frames and the gate sees the hole;
-places are kept for answers and other controls, which nobody could give again.
+places are kept for requests, and more for answers and other controls, which nobody could give again.
 `inbox` refuses commands beyond half of it, and the loss of an outcome is logged as an error.
 """
 
@@ -282,8 +282,10 @@ class Pipeline:
             case ctl.SayText(turn_id, _, volume):
                 if volume is not None:
                     self._pipes.give_volume(turn_id, volume)
-                inputs.offer(control)
-            case ctl.AnswerCall() | ctl.AskText() | ctl.ResetConversation():
+                self._pipes.request(control)
+            case ctl.AskText():
+                self._pipes.request(control)
+            case ctl.AnswerCall() | ctl.ResetConversation():
                 inputs.offer(control)
             case ctl.CallServer():
                 stages.call_server(control)

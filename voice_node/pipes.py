@@ -6,19 +6,25 @@ from collections import OrderedDict
 from typing import assert_never
 
 from voice_node.model.command import BrokerChanged, Command
-from voice_node.model.turn import Outcome, ReplyAudio, ReplyAudioEnded
+from voice_node.model.control import AskText, SayText
+from voice_node.model.turn import LostReason, Outcome, ReplyAudio, ReplyAudioEnded, TurnLost
 from voice_node.runtime.pipe import Pipe
 from voice_node.session.protocol import Input
 from voice_node.stages import Player
 
 log = logging.getLogger(__name__)
 
+MOST_SPEECH = 500
+"""Inputs; then speech waits."""
+MOST_REQUESTS = 532
+"""Inputs; then requests are refused. The places beyond are for answers, which nobody could give again."""
+
 
 class Pipes:
     """The two channels; adapters get their ends of them before there is a pipeline."""
 
     def __init__(self) -> None:
-        self.inputs: Pipe[Input] = Pipe(564, reserved=64)
+        self.inputs: Pipe[Input] = Pipe(564, reserved=564 - MOST_SPEECH)
         self.inbox: Pipe[Outcome | Command] = Pipe(2000)
         self.player: Player | None = None
         self.volume = 70
@@ -29,11 +35,23 @@ class Pipes:
         self._heard_turn = ""
         """Whose reply audio came last."""
         self._hushed_turn = ""
+        self._is_losing = False
+        """Outcomes, and that was said once."""
 
     def tell(self, outcome: Outcome) -> None:
         """An outcome for the router."""
-        if not self.inbox.offer(outcome) and not self.inbox.is_closed:
-            log.error("an outcome was lost: the router is too far behind")
+        if self.inbox.offer(outcome):
+            self._is_losing = False
+        elif not self.inbox.is_closed and not self._is_losing:
+            self._is_losing = True
+            log.error("outcomes are lost: the router is too far behind")
+
+    def request(self, wish: AskText | SayText) -> None:
+        """Something to be answered or said; refused while the session is far behind."""
+        if len(self.inputs) < MOST_REQUESTS:
+            self.inputs.offer(wish)
+        else:
+            self.tell(TurnLost(wish.turn_id, LostReason.BUSY))
 
     def order(self, command: Command) -> None:
         """A command for the router; a broker's flood must not push out outcomes."""
