@@ -7,7 +7,10 @@ from pathlib import Path
 import homeassistant  # type: ignore[import-not-found]  # it lives in its own environment
 from homeassistant import bootstrap
 
-WANTED = ("mqtt", "automation", "script", "scene", "config", "notify", "template", "input_boolean", "hassio")
+WANTED = (
+    *("mqtt", "automation", "script", "scene", "config", "notify", "template", "input_boolean", "hassio"),
+    "mcp_server",
+)
 ALWAYS = ("DEFAULT_INTEGRATIONS", "CORE_INTEGRATIONS", "LOGGING_AND_HTTP_DEPS_INTEGRATIONS")
 """Names in Home Assistant's `bootstrap` of what it starts unasked."""
 
