@@ -162,3 +162,12 @@ async def test_close_ends_the_iteration_even_while_paused(tmp_path: Path) -> Non
     await file.close()
     with pytest.raises(StopAsyncIteration):
         await asyncio.wait_for(waiting, 5)
+
+
+async def test_a_recording_that_begins_muted_is_heard_from_its_beginning(tmp_path: Path) -> None:
+    file = WavFile([write_wav(tmp_path / "a.wav", tone(1000, 48000, 100))], 20, is_realtime=False, silence_after_ms=0)
+    await file.resume()
+    assert len([frame async for frame in file]) == 5
+    nothing = WavFile([tmp_path / "missing.wav"], 20)
+    with pytest.raises(ConfigError):
+        await nothing.resume()

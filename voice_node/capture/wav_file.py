@@ -46,6 +46,7 @@ class WavFile:
         self._given = 0
         """Frames since the clock was set."""
         self._began_at = 0.0
+        self._is_started = False
         self._is_running = asyncio.Event()
         self._is_closed = False
 
@@ -66,6 +67,7 @@ class WavFile:
         # One rate for all, since a gate does not change its own under way: their common one, or else the highest.
         self._rate_hz = max((frame_rate_hz(sound.rate_hz) for sound in sounds), default=0)
         self._pcm = self._frames_of(sounds)
+        self._is_started = True
         await self.resume()
 
     async def close(self) -> None:
@@ -80,8 +82,10 @@ class WavFile:
             self._index += 1
 
     async def resume(self) -> None:
-        """Go on where `pause` stopped."""
-        if not self._is_running.is_set():
+        """Go on where `pause` stopped; begin, where a node was muted from the start. ConfigError: as for `start`."""
+        if not self._is_started:
+            await self.start()
+        elif not self._is_running.is_set():
             self._began_at, self._given = time.monotonic(), 0
             self._is_running.set()
 
