@@ -1,6 +1,7 @@
 """The tools of servers in a room: at the start, when they change, and when they collide."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -191,6 +192,14 @@ async def test_a_mistake_in_the_library_is_survived(
         await until(lambda: runs > 2)
     assert "KeyError" in caplog.text
     assert "spoken words" not in caplog.text
+
+
+async def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "voice_node.mcp.client", raising=False)
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    async with ToolServers({}) as servers:
+        with pytest.raises(ConfigError, match=r"^mcp: needs mcp: install voice-node\[mcp\]$"):
+            await servers.equip(room(section(McpServer())))
 
 
 def test_tokens_are_left_out_of_the_log() -> None:

@@ -155,7 +155,8 @@ class Node:
             life = asyncio.create_task(pipeline.run(), name="pipeline")
             stop = asyncio.create_task(orders.stop.wait(), name="stop")
             reloads = asyncio.create_task(self._heed(orders, pipeline), name="reloads")
-            renewal = asyncio.create_task(self._servers.renew(pipeline), name="tool servers")
+            may_renew = self._recordings is None  # they would be heard from their beginning again
+            renewal = asyncio.create_task(self._servers.renew(pipeline, may_renew=may_renew), name="tool servers")
             await asyncio.wait((life, stop), return_when=asyncio.FIRST_COMPLETED)
             for task in (stop, reloads, renewal):
                 task.cancel()

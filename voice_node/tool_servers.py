@@ -107,12 +107,12 @@ class ToolServers:
         self._pipes = pipes
         return self._call
 
-    async def renew(self, pipeline: Pipeline) -> None:
-        """End the pipeline, for another one to begin, when the servers list something else."""
+    async def renew(self, pipeline: Pipeline, *, may_renew: bool = True) -> None:
+        """End the pipeline, for another one to begin, when the servers list something else; and tell their problems."""
         if self._pipes is not None:
             await self._pipes.broker_came.wait()
             self._tell_all()
-        while True:
+        while may_renew:
             await self._has_changed.wait()
             await asyncio.sleep(max(SETTLE_S, self._renewed_at + SELDOM_S - time.monotonic()))
             self._has_changed.clear()

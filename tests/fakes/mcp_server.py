@@ -37,8 +37,6 @@ class McpServer:
         self.called: list[tuple[str, dict[str, Any]]] = []
         self.replies: dict[str, Reply] = {}
         self.lists = 0
-        self.may_list = asyncio.Event()
-        self.may_list.set()
         self._token = token
         self._is_stateless = is_stateless
         self._sessions: list[ServerSession] = []
@@ -96,7 +94,6 @@ class McpServer:
     async def _list(
         self, context: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        await self.may_list.wait()
         self.lists += 1
         self._sessions.append(context.session)
         return types.ListToolsResult(tools=self.tools)

@@ -69,6 +69,8 @@ class ToolServer:
         """Of the last HTTP response."""
         self._wake = asyncio.Event()
         self._is_lost = False
+        self._wait_s = 1.0
+        """Before the next attempt."""
         self.listed: tuple[Listed, ...] = ()
         self.has_listed = False
         self.tried = asyncio.Event()
@@ -76,19 +78,17 @@ class ToolServer:
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
-        wait_s = 1.0
         while True:
             try:
                 async with self._connected() as session:
-                    wait_s = 1.0
                     await self._keep_listing(session)
             except* _FAILURES as group:
                 self._lost(group)
             finally:
                 self._session = None
                 self.tried.set()
-            await asyncio.sleep(wait_s * random.uniform(0.5, 1))
-            wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
+            await asyncio.sleep(self._wait_s * random.uniform(0.5, 1))
+            self._wait_s = min(LONGEST_WAIT_S, 2 * self._wait_s)
 
     async def call(self, call: CallServer) -> ToolResult | ToolUnreachable:
         """What the server answers; TimeoutError after the call's own time: nobody knows what became of it."""
@@ -159,7 +159,7 @@ class ToolServer:
     def _found(self, listed: tuple[Listed, ...]) -> None:
         if self._is_lost:
             log.info("the MCP server %s is back", self._settings.name)
-        self._is_lost = False
+        self._is_lost, self._wait_s = False, 1.0
         is_new = listed != self.listed or not self.has_listed
         self.listed, self.has_listed = listed, True
         self.tried.set()
