@@ -405,6 +405,25 @@ async def test_muted_and_opened_again() -> None:
         assert house.remembered == [("is_muted", True), ("is_muted", False)]
 
 
+async def test_a_mute_is_kept_before_a_reload_reads_what_was_kept() -> None:
+    is_ready = threading.Event()
+    kept: list[tuple[str, object]] = []
+
+    def remember(key: str, value: object) -> None:
+        is_ready.wait(DEADLINE_S)
+        kept.append((key, value))
+
+    async with House(remember=remember).at_work() as house:
+        house.pipes.order(cmd.SetMute(is_muted=True))
+        house.pipes.order(cmd.Reload())
+        assert house.life is not None
+        ended, _ = await asyncio.wait([house.life], timeout=0.2)
+        assert not ended, "the next node would read that it is not muted"
+        is_ready.set()
+        assert await house.end() is End.RELOAD
+        assert kept == [("is_muted", True)]
+
+
 async def test_the_last_of_many_mutes_holds() -> None:
     async with House().at_work() as house:
         for number in range(21):

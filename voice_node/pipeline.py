@@ -351,9 +351,12 @@ class Pipeline:
             is_muted = self._is_muted
             if is_muted:
                 self._start(self._fall_deaf(), "fall deaf")
-            kept = asyncio.to_thread(self._stages.remember, "is_muted", is_muted)
-            try:  # both at once: a slow disk must not keep the device open
-                await asyncio.gather(kept, self._stages.source.pause() if is_muted else self._stages.source.resume())
+            assert self._group is not None
+            kept = self._group.create_task(asyncio.to_thread(self._stages.remember, "is_muted", is_muted))
+            try:  # both at once: a slow disk must not keep the device open, nor a reload overtake it
+                await asyncio.gather(
+                    asyncio.shield(kept), self._stages.source.pause() if is_muted else self._stages.source.resume()
+                )
             except NodeError as error:  # its driver hangs: only the end of the process closes the device for sure
                 self._failures.append(error)
                 await self._stages.source.close()
