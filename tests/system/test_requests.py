@@ -170,7 +170,7 @@ BAD_SETTINGS = {
 }
 BAD_REQUESTS = {
     "say": (b"", b"{", b'{"text": 1}', b'{"text": "x", "volume": 101}', b"\xff", b"x" * 70 * 1024),
-    "ask": (b"", b"what time is it", b'{"text": ""}', b'{"text": "x", "more": 1}'),
+    "ask": (b"", b'{"what time is it', b'{"text": ""}', b'{"text": "x", "more": 1}'),
     "listen": (b'{"timeout_ms": "long"}', b"[1]"),
     "approve": (b"", b'{"call_id": ""}'),
     "": (b"",),

@@ -108,11 +108,11 @@ class Visit:
                     click.echo(text)
                 case {"event_type": "tool_call", "name": name, "arguments": arguments, "needs_approval": True, **rest}:
                     click.echo(
-                        f"[{name} {_shown(arguments)} waits for approval: {rest['call_id']}]",
+                        f"[{name} {_shown(dict(sorted(arguments.items())))} waits for approval: {rest['call_id']}]",
                         err=True,
                     )
                 case {"event_type": "tool_call", "name": name, "arguments": arguments}:
-                    click.echo(f"[{name} {_shown(arguments)}]", err=True)
+                    click.echo(f"[{name} {_shown(dict(sorted(arguments.items())))}]", err=True)
                 case {"event_type": "error", "detail": detail}:
                     click.echo(f"[{detail}]", err=True)
                     if _json(message)["code"] == "turn_lost":
