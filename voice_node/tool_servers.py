@@ -141,10 +141,14 @@ class ToolServers:
 
     async def _keep(self, server: "ToolServer") -> None:
         """A mistake in a foreign library must not silence the room: the server is away for a while."""
+        task = asyncio.current_task()
         while True:
             try:
                 await server.run()
-            except Exception as error:  # noqa: BLE001 - see above; its text may repeat what a server said
+            except (Exception, BaseExceptionGroup, asyncio.CancelledError) as error:  # noqa: BLE001 - see above
+                if task is not None and task.cancelling():
+                    return  # by us; any other cancellation is the library's own, got loose
+                # Its text may repeat what a server said.
                 log.error("an MCP server broke its client: %s", type(error).__name__)  # noqa: TRY400 - dito
             await asyncio.sleep(AFTER_A_BUG_S)
 
