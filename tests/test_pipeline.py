@@ -33,6 +33,7 @@ from voice_node.model.turn import (
     ResponseStatus,
     ServiceTrouble,
     ToolCall,
+    Transcript,
     TurnFinished,
     TurnLost,
 )
@@ -121,6 +122,7 @@ class House:
                 health=lambda: {"uptime_s": 1},
                 feed_watchdog=self.feed,
                 feed_every_s=0.005,
+                logs_words=False,
                 is_half_duplex=True,
                 waits_for_turns=False,
             ),
@@ -928,3 +930,14 @@ async def test_a_device_that_is_shut_or_known_to_be_away_starves_nobody(
         house.tell(CaptureChanged(is_open=is_muted, device="Seeed", detail="it went away"))
         feeds = house.feeds
         await until(lambda: house.feeds > feeds + 3)
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+async def test_words_are_in_the_log_only_where_the_room_file_says_so(
+    is_wanted: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with House(logs_words=is_wanted).at_work() as house:
+        house.tell(Transcript("t1", "i1", "user", "canary words", True, START, START))
+        await until(lambda: house.events("transcript"))
+    assert ("canary words" in caplog.text) is is_wanted

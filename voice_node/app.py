@@ -273,6 +273,7 @@ class Node:
             health=health.facts,
             feed_watchdog=lambda: self._manager.notify("WATCHDOG=1"),
             feed_every_s=(self._manager.watchdog_s or 20.0) / 3,
+            logs_words=settings.log.transcripts,
             is_half_duplex=settings.capture.echo != "off" and settings.playback.device != "none",
             waits_for_turns=self._recordings is not None,
             private_ear=private_ear,

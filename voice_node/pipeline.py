@@ -34,6 +34,7 @@ from voice_node.model.turn import (
     Outcome,
     SoundCounted,
     SpeechChanged,
+    Transcript,
     TurnFinished,
     TurnLost,
 )
@@ -248,6 +249,8 @@ class Pipeline:
                 self._publish(action)
 
     def _publish(self, report: Report) -> None:
+        if self._stages.logs_words and isinstance(report, Transcript) and report.is_final:
+            log.info("turn %s, %s: %s", report.turn_id, report.role, report.text)
         messages = self._stages.encode(report, self._stages.clock().wall)
         if isinstance(messages, Unencodable):
             log.warning("a %s cannot be published: %s", messages.place, messages.why)

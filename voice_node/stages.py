@@ -136,6 +136,8 @@ class Stages:
     """How the process is, for home automation."""
     feed_watchdog: Callable[[], None]
     feed_every_s: float
+    logs_words: bool
+    """`log.transcripts`: what is said goes into the log as well."""
     is_half_duplex: bool
     waits_for_turns: bool
     """The source is a recording: it goes on when the turn is over, as a person would."""

@@ -43,6 +43,7 @@ NOT_YET = (
         ("never",),
         f"{_LATER}: nobody can approve, so what needs it is never called",
     ),
+    NotYet(("playback", "chimes"), (False,), f"{_LATER}: the room stays without chimes"),
     NotYet(("fallback", "provider"), (None,), f"{_LATER}: nobody answers while the service is away"),
 )
 
