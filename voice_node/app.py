@@ -106,15 +106,17 @@ async def _live(room: LoadedRoom, secrets: Secrets, recordings: Recordings | Non
     """One node after the other: each reload begins a new one."""
     orders, manager, lock = Orders(), ServiceManager(), RoomLock()
     orders.listen()
-    end = End.RELOAD
+    end, states = End.RELOAD, dict[Path, StateFile]()
     async with ToolServers(os.environ) as servers:
         while end is End.RELOAD:
             words = [*words_of(secrets), *mcp_words(os.environ, room.settings)]
             set_up(room.settings.log.level, room.settings.room, words)
             for warning in room.warnings:
                 log.warning("%s", warning)
-            lock.take(state_directory(room.settings.room), room.settings.room)
-            node = Node(await servers.equip(room), secrets, manager, recordings, servers)
+            directory = state_directory(room.settings.room)
+            lock.take(directory, room.settings.room)
+            state = states.setdefault(directory, StateFile(directory))  # outlives a disk that cannot be written
+            node = Node(await servers.equip(room), secrets, manager, recordings, servers, state)
             end = await node.run(orders)
             room = node.next_room
     manager.notify("STOPPING=1")
@@ -136,12 +138,14 @@ class Node:
         manager: ServiceManager,
         recordings: Recordings | None = None,
         servers: ToolServers | None = None,
+        state: StateFile | None = None,
     ) -> None:
         self._room = room
         self._secrets = secrets
         self._manager = manager
         self._recordings = recordings
         self._servers = servers or ToolServers({})
+        self._state = state or StateFile(state_directory(room.settings.room))
         self._stack = AsyncExitStack()
         self._has_started = asyncio.Event()
         self.next_room = room
@@ -195,12 +199,12 @@ class Node:
 
     async def _build(self, pipes: Pipes) -> tuple[Bridge, Pipeline]:
         directory = state_directory(self._room.settings.room)
-        state, audit = StateFile(directory), AuditLog(directory)
+        state, audit = self._state, AuditLog(directory)
         self._stack.callback(audit.stop)
         await asyncio.to_thread(state.load)
         tuning = Tuning(self._room.settings, state.mapping(SETTINGS_MEMORY))
         settings = tuning.settings
-        is_muted = state.flag("is_muted")
+        is_muted = state.flag("is_muted") or state.was_unreadable  # rather deaf than an ear that nobody knows of
         next_turn_id = turn_ids()
         filters = expected_filters(settings.tools)
         topics = Topics(settings.mqtt.base, settings.room, settings.mqtt.discovery_prefix, filters)

@@ -94,3 +94,11 @@ def test_totals_survive_a_restart_on_the_same_day_and_are_not_told_again() -> No
 )
 def test_a_broken_memory_is_none(remembered: dict[str, object]) -> None:
     assert budget(remembered=remembered).totals() == budget().totals()
+
+
+def test_a_clock_that_goes_back_begins_no_new_day() -> None:
+    book = Budget(BudgetSettings(), TOMORROW)
+    spend(book, 1)
+    assert not book.roll(TODAY)
+    assert book.is_spent
+    assert Budget(BudgetSettings(), TODAY, book.totals()).is_spent

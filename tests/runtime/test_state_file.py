@@ -177,3 +177,19 @@ def test_a_process_that_is_killed_while_it_writes_leaves_the_old_or_the_new(tmp_
 )
 def test_where_the_state_is(environ: dict[str, str], expected: str) -> None:
     assert state_directory("kitchen", environ) == Path(expected)
+
+
+def test_a_file_that_nobody_can_read_is_not_the_same_as_none(tmp_path: Path) -> None:
+    assert not loaded(tmp_path).was_unreadable
+    (tmp_path / "state.json").write_text('{"is_muted": true, ')
+    assert loaded(tmp_path).was_unreadable
+    assert not loaded(tmp_path).was_unreadable, "it was set aside: the next start begins anew"
+
+
+def test_what_the_disk_did_not_take_is_still_known(tmp_path: Path) -> None:
+    state = StateFile(tmp_path / "file" / "below")
+    (tmp_path / "file").write_text("in the way")
+    state.load()
+    state.save({"is_muted": True})
+    state.load()
+    assert state.flag("is_muted")

@@ -869,3 +869,12 @@ def test_an_opened_microphone_forgets_nothing() -> None:
     room.put(SetMuted(is_muted=False))
     room.up()
     assert "AppendAudio" in kinds(room.take())
+
+
+def test_what_was_held_is_not_sent_when_the_budget_is_spent() -> None:
+    room = Room()
+    room.say("t1")
+    room.put(SetSpent(is_spent=True))
+    assert room.ends() == [("t1", "spent")]
+    room.up()
+    assert "AppendAudio" not in kinds(room.take())

@@ -2,7 +2,8 @@
 
 Rules
 
-1. A day is the room's local day. At its end the totals begin anew, and a budget that was spent is whole again.
+1. A day is the room's local day. At its end the totals begin anew, and a budget that was spent is whole again. A clock
+   that goes back (a Pi without one of its own starts in the past) begins no new day.
 2. The share that is used is the greater of money and minutes. At 80 % home automation is warned once, at 100 % the
    budget is spent: no sound leaves the room until the next day or a higher budget.
 3. Totals survive restarts: a node that is restarted at noon has not forgotten the morning.
@@ -30,7 +31,9 @@ class Budget:
         self._day = today
         self._counts = dict.fromkeys(_COUNTS, 0.0)
         self._tokens = {"input": asdict(TokenCount()), "output": asdict(TokenCount())}
-        if remembered is not None and remembered.get("date") == today.isoformat():
+        day = None if remembered is None else _date(remembered.get("date"))
+        if remembered is not None and day is not None and day >= today:
+            self._day = day
             self._recall(remembered)
         self._told_share = self.share
 
@@ -56,7 +59,7 @@ class Budget:
 
     def roll(self, today: date) -> bool:
         """Begin a new day where it is one; True then."""
-        if today == self._day:
+        if today <= self._day:
             return False
         self._day = today
         self._counts = dict.fromkeys(_COUNTS, 0.0)
@@ -108,6 +111,13 @@ class Budget:
             if isinstance(stored, dict):
                 for name in tokens:
                     tokens[name] = int(_amount(stored.get(name)))
+
+
+def _date(value: Any) -> date | None:
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _amount(value: Any) -> float:

@@ -18,9 +18,15 @@ class StateFile:
         self._path = directory / "state.json"
         self._content: dict[str, Any] = {}
         self._writing = threading.Lock()
+        self._is_loaded = False
+        self.was_unreadable = False
+        """There was a file, and nobody knows what it said."""
 
     def load(self) -> None:
-        """Read the file, if there is one."""
+        """Read the file, if there is one; once: afterwards memory knows better than a disk that may be full."""
+        if self._is_loaded:
+            return
+        self._is_loaded = True
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -70,6 +76,7 @@ class StateFile:
             log.error("%s cannot be written: %s", self._path, error.strerror)  # noqa: TRY400 - no traceback for a full disk
 
     def _set_aside(self, why: str) -> None:
+        self.was_unreadable = True
         log.warning("%s cannot be read (%s): it is set aside", self._path, why)
         try:
             self._path.replace(self._path.with_suffix(".bad"))

@@ -184,6 +184,8 @@ class Protocol:
                     self._conversation.lose(turn, LostReason.MUTED, "", step)
             case SetSpent(is_spent):
                 self._is_spent = is_spent  # the turn under way is finished first, see `tick`
+                for turn in self._conversation.turns.forget_sound() if is_spent else ():
+                    self._conversation.lose(turn, LostReason.SPENT, "", step)
             case ResetConversation():
                 self._conversation.memory.forget()
                 if self._link is not LinkState.CLOSED:
