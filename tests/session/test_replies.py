@@ -255,3 +255,10 @@ def test_a_reply_begins_without_the_rest_of_the_one_that_was_cut() -> None:
     pcm = b"".join(piece.pcm for piece in room.all(ReplyAudio))
     assert pcm
     assert max(abs(sample) for sample in memoryview(pcm).cast("h")) < 20
+
+
+def test_a_turn_for_which_the_service_called_a_tool_is_not_said_again(room: Room) -> None:
+    room.say("t1")
+    room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}), ev.ServiceActs())
+    room.down()
+    assert room.ends() == [("t1", "disconnected")]

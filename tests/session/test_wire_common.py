@@ -25,6 +25,7 @@ SAMPLES: dict[str, type[ev.ServerEvent]] = {
     "input_audio_buffer.committed": ev.AudioCommitted,
     "input_audio_buffer.speech_started": ev.ServerSpeechStarted,
     "input_audio_buffer.speech_stopped": ev.ServerSpeechStopped,
+    "response.mcp_call.in_progress": ev.ServiceActs,
     "response.created": ev.ResponseCreated,
     "response.done": ev.ResponseDone,
     "response.output_audio.delta": ev.Malformed,  # the sample's audio is no base64
@@ -74,7 +75,6 @@ IGNORED = frozenset(
         "response.function_call_arguments.done",
         "response.mcp_call.completed",
         "response.mcp_call.failed",
-        "response.mcp_call.in_progress",
         "response.mcp_call_arguments.delta",
         "response.mcp_call_arguments.done",
         "response.output_item.added",

@@ -160,6 +160,11 @@ class ServerSpeechStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceActs:
+    """The service itself calls a tool of an MCP server for the response under way."""
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptDelta:
     """More of what was heard."""
 
@@ -307,6 +312,7 @@ ServerEvent = (
     | AudioCommitted
     | ServerSpeechStarted
     | ServerSpeechStopped
+    | ServiceActs
     | TranscriptDelta
     | TranscriptDone
     | TranscriptFailed

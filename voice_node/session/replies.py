@@ -35,6 +35,7 @@ TurnEvent = (
     ev.AudioCommitted
     | ev.ServerSpeechStarted
     | ev.ServerSpeechStopped
+    | ev.ServiceActs
     | ev.TranscriptDelta
     | ev.TranscriptDone
     | ev.TranscriptFailed
@@ -101,6 +102,8 @@ class Replies:
         match event:
             case ev.AudioCommitted(item_id):
                 self._conversation.committed(item_id, now, step)
+            case ev.ServiceActs():
+                self._service_acts(now)
             case ev.ServerSpeechStarted(item_id) | ev.ServerSpeechStopped(item_id):
                 turn = self._conversation.turns.of_item(item_id)
                 if turn is not None:
@@ -135,6 +138,12 @@ class Replies:
                 self._response_done(event, now, step)
             case _:
                 assert_never(event)
+
+    def _service_acts(self, now: Moment) -> None:
+        turn = self._conversation.turns.get(self._conversation.sequencer.active_turn)
+        if turn is not None:
+            turn.is_acted_on = True  # said again, it would be done twice
+            turn.touched_at = self._conversation.response_at = now.at
 
     def _transcript(
         self, event: ev.TranscriptDelta | ev.TranscriptDone | ev.TranscriptFailed, now: Moment, step: Step

@@ -259,6 +259,7 @@ _READERS: Mapping[str, Reader] = {
     "error": _error,
     "input_audio_buffer.speech_started": lambda source: ev.ServerSpeechStarted(read.text_or(source, "item_id", "")),
     "input_audio_buffer.speech_stopped": lambda source: ev.ServerSpeechStopped(read.text_or(source, "item_id", "")),
+    "response.mcp_call.in_progress": lambda _: ev.ServiceActs(),
     # GA's names of what is spoken and written,
     "response.output_audio.delta": _audio_delta,
     "response.output_audio.done": _audio_done,
