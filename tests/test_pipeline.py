@@ -941,3 +941,13 @@ async def test_words_are_in_the_log_only_where_the_room_file_says_so(
         house.tell(Transcript("t1", "i1", "user", "canary words", True, START, START))
         await until(lambda: house.events("transcript"))
     assert ("canary words" in caplog.text) is is_wanted
+
+
+async def test_a_turn_that_does_not_end_does_not_hold_up_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline_module, "RELOAD_DEADLINE_S", 0.2)
+    async with House().at_work() as house:
+        house.session.may_read.clear()
+        house.pipes.inputs.offer(ctl.StopReply())
+        house.pipeline.reload()
+        assert await house.end() is End.RELOAD
+        assert house.broker.is_stopped

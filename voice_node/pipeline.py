@@ -49,6 +49,7 @@ log = logging.getLogger(__name__)
 FRAMELESS_S = 10.0
 """Longer without frames, while the device is thought to be open, is a fault that only a restart cures."""
 FAREWELL_S = 3.0
+RELOAD_DEADLINE_S = 10.0
 BEAT_S = 60.0
 """How often captured sound is counted, and midnight is looked for."""
 
@@ -87,6 +88,7 @@ class Pipeline:
         self._end = End.DONE
         self._helpers: tuple[asyncio.Task[None], ...] = ()
         self._group: asyncio.TaskGroup | None = None
+        self._talking: asyncio.Task[None] | None = None
 
     async def run(self) -> End:
         """Work until the source ends or `stop` is called; raises the NodeError of a stage that could not go on."""
@@ -106,7 +108,7 @@ class Pipeline:
                 self._group.create_task(self._watch(), name="watch"),
             )
             self._group.create_task(self._listen(), name="listen")
-            self._group.create_task(self._talk(), name="talk")
+            self._talking = self._group.create_task(self._talk(), name="talk")
             self._group.create_task(self._route(), name="route")
             stages.started()
         self._group = None
@@ -345,6 +347,8 @@ class Pipeline:
             log.error("the old settings stay: %s", read.error)
         else:
             await self.stop(End.RELOAD)
+            if self._talking is not None:  # a turn that does not end must not keep the room deaf
+                asyncio.get_running_loop().call_later(RELOAD_DEADLINE_S, self._talking.cancel)
 
     async def _switch(self) -> None:
         """Close and open the microphone device as the last mute command says; told when it is done."""
