@@ -50,3 +50,13 @@ async def test_a_child_that_ends_this_very_moment_keeps_its_exit_code(
     asyncio.get_running_loop().call_soon(may_reap.set)
     assert await end(process) == 1
     assert "Unknown child" not in caplog.text
+
+
+async def test_a_child_whose_output_nobody_takes() -> None:
+    """asyncio stops reading a full pipe, and would wait for its end for ever."""
+    process = await asyncio.create_subprocess_exec("yes", stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    await process.stdout.read(1)
+    await asyncio.sleep(0.3)  # until far more has come than the reader holds
+    async with asyncio.timeout(5):
+        assert await end(process) == -9

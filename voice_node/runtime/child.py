@@ -5,6 +5,8 @@ import os
 import signal
 from contextlib import suppress
 
+_PIECE_BYTES = 65536
+
 
 async def end(process: asyncio.subprocess.Process, number: signal.Signals = signal.SIGKILL) -> int:
     """Signal a child unless it has ended, and wait for its end; its exit code, negative where a signal ended it.
@@ -15,4 +17,8 @@ async def end(process: asyncio.subprocess.Process, number: signal.Signals = sign
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.kill(process.pid, number)
+    if process.stdout is not None:  # asyncio sees no end behind output that nobody takes
+        with suppress(RuntimeError):  # somebody does
+            while await process.stdout.read(_PIECE_BYTES):
+                pass
     return await process.wait()
