@@ -82,3 +82,9 @@ def test_a_service_cannot_make_anything_cheaper_by_odd_numbers() -> None:
     said = TokenCount(audio=1000)
     assert usd("gpt-realtime-2.1", TokenCount(text=1, cached_text=10**9), said) >= 1000 * 64.00 / MILLION
     assert usd("gpt-transcribe", TokenCount(), TokenCount(), -3600) == 0
+
+
+def test_a_model_priced_by_the_minute_costs_something_when_the_service_counts_tokens() -> None:
+    assert usd("gpt-transcribe", TokenCount(audio=600), TokenCount()) == pytest.approx(0.0045)
+    assert usd("grok-voice-latest", TokenCount(audio=300), TokenCount(audio=600)) == pytest.approx(0.08)
+    assert usd("grok-voice-latest", TokenCount(text=MILLION), TokenCount()) == pytest.approx(4.00)

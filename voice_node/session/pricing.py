@@ -6,7 +6,7 @@ service on this machine or in this home costs nothing.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -55,18 +55,30 @@ PRICES = {
 """By model; a snapshot, `gpt-realtime-2.1-2026-06-01`, has the price of its model."""
 
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
-_DEAREST_MODEL = max(PRICES.values(), key=lambda price: price.audio_out)
-_DEAREST_MINUTE = max(price.minute for price in PRICES.values())
 
 
-def price_of(model: str) -> Price:
-    """The price of `model` or of the model that it is a snapshot of; of the dearest where it is not known."""
-    return PRICES.get(model) or PRICES.get(_SNAPSHOT.sub("", model), _DEAREST_MODEL)
+def price_of(model: str) -> Price | None:
+    """The price of `model` or of the model that it is a snapshot of; None where it is not known."""
+    return PRICES.get(model) or PRICES.get(_SNAPSHOT.sub("", model))
 
 
 def usd(model: str, heard: TokenCount, said: TokenCount, seconds: float = 0.0) -> float:
-    """What this usage costs: cached tokens at their own rate, all others at the full one, sound by the minute."""
+    """What this usage costs; with a model that is not known, what it would cost with the dearest that is."""
     price = price_of(model)
+    prices = PRICES.values() if price is None else (price,)
+    return max(_cost(one, heard, said, max(0.0, seconds)) for one in prices)
+
+
+def _cost(price: Price, heard: TokenCount, said: TokenCount, seconds: float) -> float:
+    """Cached tokens at their own rate, all others at the full one, sound by the minute.
+
+    Where a model is priced by the minute and the service counts tokens, sound is 10 of them a second heard and 20
+    spoken (OpenAI's guide to costs), and text is as dear as anybody's: no usage may seem to cost nothing.
+    """
+    if price.minute and not seconds:
+        seconds = max(0, heard.audio) / 10 + max(0, said.audio) / 20
+        heard, said = TokenCount(text=heard.text), TokenCount(text=said.text)
+        price = replace(price, text_in=_LARGE.text_in, text_out=_LARGE.text_out)
     tokens = (
         max(0, heard.text - heard.cached_text) * price.text_in
         + heard.cached_text * price.cached_text_in
@@ -77,8 +89,7 @@ def usd(model: str, heard: TokenCount, said: TokenCount, seconds: float = 0.0) -
         + said.text * price.text_out
         + said.audio * price.audio_out
     )
-    minute = price.minute or (_DEAREST_MINUTE if seconds else 0.0)
-    return tokens / MILLION + max(0.0, seconds) / 60 * minute
+    return tokens / MILLION + seconds / 60 * price.minute
 
 
 def is_free(settings: SessionSettings) -> bool:
