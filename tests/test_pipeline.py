@@ -1,340 +1,35 @@
 """The pipeline with stages of ours: what goes where, in which order, and how it ends."""
 
 import asyncio
-import itertools
 import json
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.fakes.stages import FRAME_MS, LOUD, RATE_HZ, SILENT, Broker, Detector, Player, Session, Source
+from tests.fakes.pipeline_house import DEADLINE_S, ROOM, START, TOPICS, UTTERANCE, House, call, finished, until
+from tests.fakes.stages import LOUD, SILENT
 from voice_node import pipeline as pipeline_module
-from voice_node import private
 from voice_node.gate.gate import Gate
 from voice_node.model import command as cmd
 from voice_node.model import control as ctl
 from voice_node.model.errors import CaptureLost, ConfigError, NodeError, SessionRefused
-from voice_node.model.moment import Moment
 from voice_node.model.speech import EndReason, SpeechAudio, SpeechEnded, SpeechStarted
 from voice_node.model.turn import (
     CaptureChanged,
     LostReason,
-    Outcome,
     PlaybackChanged,
     ReplyAudio,
     ReplyAudioEnded,
-    ResponseStatus,
     ServiceTrouble,
     ToolCall,
     Transcript,
-    TurnFinished,
     TurnLost,
 )
-from voice_node.mqtt.encode import encode
 from voice_node.mqtt.message import Message
-from voice_node.mqtt.topics import Topics
-from voice_node.pipeline import End, Pipeline
-from voice_node.pipes import Pipes
-from voice_node.router.costs import Costs
-from voice_node.router.pin import PinLock, matcher
-from voice_node.router.router import Router
-from voice_node.router.tuning import Tuning
-from voice_node.settings.schema import RoomSettings
-from voice_node.stages import Reloaded, Stages
-
-DEADLINE_S = 5
-START = datetime(2026, 1, 1, tzinfo=UTC)
-TOPICS = Topics("voice_node", "kitchen")
-ROOM = RoomSettings.model_validate(
-    {
-        "room": "kitchen",
-        "gate": {
-            "frame_ms": FRAME_MS,
-            "onset_ms": 40,
-            "pre_roll_ms": 40,
-            "hang_over_ms": 100,
-            "min_speech_ms": 60,
-            "min_snr_db": 0,
-        },
-        "tools": [
-            {"name": "light", "description": "Switches the light", "timeout_s": 5.0},
-            {"name": "hasty", "description": "Has no patience", "timeout_s": 0.05},
-            {"name": "plug", "description": "Switches a plug", "publish": {"topic": "plug/set", "payload": "ON"}},
-            {"name": "unlock", "description": "Unlocks", "confirm": "pin"},
-        ],
-    }
-)
-UTTERANCE = (SILENT, SILENT, *[LOUD] * 6, *[SILENT] * 5)
-"""Opens the gate, keeps the segment and closes the gate again."""
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110 - a condition over several stages has no event of its own
-            await asyncio.sleep(0.001)
-
-
-class House:
-    """A pipeline and everything around it."""
-
-    def __init__(self, *, is_muted: bool = False, **changes: Any) -> None:
-        self.history: list[str] = []
-        self.source, self.session = Source(self.history), Session(self.history)
-        self.player, self.broker = Player(self.history), Broker(self.history)
-        self.detector = Detector()
-        self.remembered: list[tuple[str, object]] = []
-        self.audited: list[Mapping[str, Any]] = []
-        self.reload_error: str | None = None
-        self.feeds = 0
-        self.is_started = False
-        self.pipes = Pipes()
-        self.pipes.player = self.player
-        numbers = itertools.count(1)
-
-        def next_turn_id() -> str:
-            return f"t{next(numbers)}"
-
-        costs = Costs(ROOM.budget, START.date(), None)
-        self.stages = replace(
-            Stages(
-                source=self.source,
-                detector=self.detector,
-                gate=Gate(ROOM.gate, next_turn_id),
-                session=self.session,
-                player=self.player,
-                broker=self.broker,
-                router=Router(Tuning(ROOM, {}), next_turn_id, {"version": "1"}, costs=costs, is_muted=is_muted),
-                encode=lambda report, now: encode(report, TOPICS, now),
-                clock=self.clock,
-                session_rate_hz=RATE_HZ,
-                encode_sound=bytes,
-                remember=self.remember,
-                audit=self.audit,
-                reload=lambda: Reloaded(self.reload_error, ("session.model",)),
-                started=self.started,
-                health=lambda: {"uptime_s": 1},
-                feed_watchdog=self.feed,
-                feed_every_s=0.005,
-                logs_words=False,
-                is_half_duplex=True,
-                waits_for_turns=False,
-            ),
-            **changes,
-        )
-        self.pipeline = Pipeline(self.stages, self.pipes, is_muted=is_muted)
-        self.life: asyncio.Task[End] | None = None
-
-    def clock(self) -> Moment:
-        at = asyncio.get_running_loop().time()
-        return Moment(at, START + timedelta(seconds=at))
-
-    def remember(self, key: str, value: object) -> None:
-        self.remembered.append((key, value))
-        if key != "usage":  # after each turn, whenever the disk is done
-            self.history.append(f"remembered {key} {value}")
-
-    async def audit(self, entry: Mapping[str, Any]) -> None:
-        self.audited.append(entry)
-
-    def started(self) -> None:
-        self.is_started = True
-
-    def feed(self) -> None:
-        self.feeds += 1
-
-    def is_fed_beyond(self, feeds: int) -> bool:
-        """Gives another frame at each look."""
-        self.source.give(SILENT)
-        return self.feeds > feeds
-
-    @asynccontextmanager
-    async def at_work(self) -> AsyncIterator["House"]:
-        """Runs the pipeline; whatever the test left running is ended in good order, and nothing may stay."""
-        self.life = asyncio.create_task(self.pipeline.run(), name="pipeline")
-        try:
-            await until(lambda: self.is_started or (self.life is not None and self.life.done()))
-            yield self
-            if not self.life.done():
-                await self.pipeline.stop()
-                await self.end()
-        finally:
-            self.life.cancel()
-            await asyncio.wait([self.life], timeout=DEADLINE_S)
-        assert asyncio.all_tasks() == {asyncio.current_task()}, "something was left running"
-
-    async def end(self) -> End:
-        assert self.life is not None
-        await asyncio.wait([self.life], timeout=DEADLINE_S)
-        assert self.life.done(), "the pipeline does not end"
-        return self.life.result()
-
-    async def error(self) -> BaseException:
-        """What the pipeline raises."""
-        assert self.life is not None
-        await asyncio.wait([self.life], timeout=DEADLINE_S)
-        assert self.life.done(), "the pipeline does not end"
-        error = self.life.exception()
-        assert error is not None
-        return error
-
-    def payloads(self, below: str) -> list[str]:
-        return [message.payload.decode() for message in self.broker.offered if message.topic == TOPICS.branch + below]
-
-    def events(self, event_type: str) -> list[dict[str, Any]]:
-        events = [json.loads(payload) for payload in self.payloads("event")]
-        return [event for event in events if event["event_type"] == event_type]
-
-    def codes(self) -> list[str]:
-        return [event["code"] for event in self.events("error")]
-
-    def states(self) -> list[str]:
-        return [json.loads(payload)["state"] for payload in self.payloads("state")]
-
-    def heard(self, kind: type[Any]) -> list[Any]:
-        return [value for value in self.session.inputs if isinstance(value, kind)]
-
-    def tell(self, outcome: Outcome) -> None:
-        self.pipes.tell(outcome)
-
-
-def finished(turn_id: str) -> TurnFinished:
-    return TurnFinished(turn_id, ResponseStatus.COMPLETED)
-
-
-def call(call_id: str = "c1", name: str = "light") -> ToolCall:
-    return ToolCall("t1", call_id, name, "{}")
-
-
-# Sound in
-
-
-async def test_a_code_is_heard_on_this_device_and_the_session_gets_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Ear:
-        heard = 0
-
-        def start(self) -> None:
-            pass
-
-        async def hear(self, pcm: bytes, rate_hz: int) -> str:
-            assert (len(pcm) > 6 * len(LOUD), rate_hz) == (True, RATE_HZ)
-            self.heard += 1
-            return "4711"
-
-        async def close(self) -> None:
-            pass
-
-    monkeypatch.setattr(private, "PAUSE_S", 0.01)
-    ear = Ear()
-    lock = PinLock(matcher("4711"), {})
-    costs = Costs(ROOM.budget, START.date(), None)
-    numbers = itertools.count(100)
-    router = Router(
-        Tuning(ROOM, {}),
-        lambda: f"t{next(numbers)}",
-        {},
-        costs=costs,
-        is_muted=False,
-        pin=lock,
-        hears_privately=True,
-    )
-    async with House(private_ear=ear, router=router).at_work() as house:
-        house.tell(ToolCall("t0", "c1", "unlock", "{}"))
-        await until(lambda: house.heard(ctl.SayText))
-        house.source.give(*UTTERANCE)
-        await until(lambda: house.broker.delivered)
-        assert ear.heard == 1
-        assert not house.heard(SpeechStarted)
-        assert not house.heard(SpeechAudio)
-        assert not house.events("segment")
-        house.pipes.order(cmd.ToolResult("unlock", "c1", output=1))
-        await until(lambda: house.heard(ctl.AnswerCall))
-        house.source.give(*UTTERANCE)
-        await until(lambda: house.heard(SpeechEnded))
-
-
-async def test_frames_become_segments_for_the_session_and_reports_for_the_broker() -> None:
-    async with House().at_work() as house:
-        house.source.give(*UTTERANCE)
-        await until(lambda: house.events("segment"))
-        await until(lambda: house.heard(SpeechEnded))
-        started, *pieces, ended = house.session.inputs
-        assert isinstance(started, SpeechStarted)
-        assert isinstance(ended, SpeechEnded)
-        assert started.turn_id == ended.turn_id == "t1"
-        assert ended.is_kept
-        assert ended.reason is EndReason.SILENCE
-        sound = b"".join(piece.pcm for piece in pieces if isinstance(piece, SpeechAudio))
-        assert sound.startswith(SILENT + SILENT + 6 * LOUD), "the pre-roll and everything that was said"
-        assert sound in b"".join(UTTERANCE)
-        assert house.payloads("speech") == ["ON", "OFF"]
-        assert house.states() == ["idle", "listening", "thinking"]
-
-
-async def test_the_session_gets_its_own_rate() -> None:
-    async with House(session_rate_hz=24000).at_work() as house:
-        house.source.give(*UTTERANCE)
-        await until(lambda: house.heard(SpeechEnded))
-        (ended,) = house.heard(SpeechEnded)
-        samples = sum(len(piece.pcm) for piece in house.heard(SpeechAudio)) / 2
-        assert samples == pytest.approx((ended.end_ms - ended.start_ms) * 24, rel=0.01)
-
-
-async def test_a_sound_too_short_is_started_and_ended_and_not_kept() -> None:
-    async with House().at_work() as house:
-        house.source.give(LOUD, LOUD, *[SILENT] * 6)
-        await until(lambda: house.heard(SpeechEnded))
-        assert not house.heard(SpeechEnded)[0].is_kept
-        assert house.heard(SpeechAudio) == []
-        await until(lambda: house.states()[-1] == "idle")
-        assert house.events("segment") == []
-
-
-async def test_half_duplex_shuts_the_gate_while_the_node_speaks() -> None:
-    async with House().at_work() as house:
-        house.source.give(*[LOUD] * 5)
-        await until(lambda: house.heard(SpeechAudio))
-        house.player.is_speaking = True
-        house.source.give(*[LOUD] * 20)
-        await until(lambda: house.heard(SpeechEnded))
-        await until(lambda: house.source.taken == 25)
-        asked = house.detector.asked
-        assert house.heard(SpeechEnded)[0].reason is EndReason.SHUT
-        assert asked == 5, "no verdict on the node's own voice"
-        assert len(house.heard(SpeechStarted)) == 1
-        house.player.is_speaking = False
-        house.source.give(*UTTERANCE)
-        await until(lambda: len(house.heard(SpeechEnded)) == 2)
-        own_voice = b"".join(piece.pcm for piece in house.heard(SpeechAudio) if piece.turn_id == "t2")
-        assert own_voice.count(LOUD) == 6, "no sample from before"
-
-
-async def test_without_half_duplex_the_gate_stays_open() -> None:
-    async with House(is_half_duplex=False).at_work() as house:
-        house.player.is_speaking = True
-        house.source.give(*UTTERANCE)
-        await until(lambda: house.heard(SpeechEnded))
-        assert house.heard(SpeechEnded)[0].is_kept
-
-
-async def test_a_session_that_does_not_read_makes_the_microphone_wait_and_not_the_memory() -> None:
-    async with House().at_work() as house:
-        house.session.may_read.clear()
-        house.source.give(*[LOUD] * 2000)
-        await until(lambda: len(house.pipes.inputs) >= 500)
-        taken = house.source.taken
-        await asyncio.sleep(0.02)
-        assert house.source.taken == taken
-        assert house.pipes.inputs.lost == 0
-        house.session.may_read.set()
-        await until(lambda: house.source.taken == 2000)
-
+from voice_node.pipeline import End
 
 # Mute
 

@@ -1,6 +1,6 @@
 """Everything that runs, in data order: listen -> [inputs] -> talk -> [inbox] -> route -> bridge.
 
-    listen   frames -> verdicts -> gate -> segments at the session's rate
+    listen   frames -> verdicts -> gate -> segments at the session's rate (`hearing`)
     talk     the Realtime session: segments and controls in, outcomes and reply audio out
     route    outcomes and commands -> reports to the broker, controls to the stages
     switch   opens and closes the microphone device for a mute
@@ -17,30 +17,25 @@ places are kept for requests, and more for answers and other controls, which nob
 import asyncio
 import logging
 import math
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from enum import Enum, auto
 from typing import assert_never
 
-from voice_node.audio.resample import Resampler
+from voice_node.hearing import Hearing
 from voice_node.model import control as ctl
 from voice_node.model.command import Command, ReplyTo
 from voice_node.model.errors import NodeError
 from voice_node.model.report import CallReport, DeviceOrder, Report, Response
-from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
 from voice_node.model.turn import (
     CaptureChanged,
     MuteChanged,
     Outcome,
     SoundCounted,
-    SpeechChanged,
     Transcript,
-    TurnFinished,
-    TurnLost,
 )
 from voice_node.mqtt.encode import Unencodable
 from voice_node.pipes import Pipes
-from voice_node.private import PrivateHearing
 from voice_node.router.action import Action
 from voice_node.stages import Stages
 
@@ -69,20 +64,11 @@ class Pipeline:
     def __init__(self, stages: Stages, pipes: Pipes, *, is_muted: bool) -> None:
         self._stages = stages
         self._pipes = pipes
-        self._is_muted = is_muted
-        self._is_spent = False
-        self._heard_ms = 0.0
-        """Captured since it was told last."""
+        self._hearing = Hearing(stages, pipes, is_muted=is_muted, silence=self._silence, start=self._start)
         self._switched = asyncio.Event()
-        self._saying = asyncio.Lock()
         self._unsaved: dict[str, object] = {}
         """What is to be kept over restarts: of values that come faster than the disk writes, the last."""
         self._is_saving = False
-        self._turn_over = asyncio.Event()
-        self._awaited_turn = ""
-        self._resampler: Resampler | None = None
-        self._private = PrivateHearing(stages.private_ear, pipes.tell, self._start)
-        self._frame_at = 0.0
         self._is_capturing = False
         self._failures: list[NodeError] = []
         self._end = End.DONE
@@ -98,7 +84,7 @@ class Pipeline:
             started.push_async_callback(stages.player.close)
             await stages.broker.start()
             started.push_async_callback(stages.broker.stop)
-            if not self._is_muted:
+            if not self._hearing.is_muted:
                 await stages.source.start()
             started.pop_all()
         async with asyncio.TaskGroup() as self._group:
@@ -134,56 +120,10 @@ class Pipeline:
             self._group.create_task(self._reload(reply_to), name="reload")
 
     async def _listen(self) -> None:
-        stages = self._stages
         try:
-            async for frame in stages.source:
-                self._frame_at = stages.clock().at
-                self._heard_ms += frame.duration_ms
-                if self._is_muted or self._is_spent or (stages.is_half_duplex and stages.player.is_speaking):
-                    said = stages.gate.shut()
-                else:
-                    said = stages.gate.hear(frame, stages.detector.is_speech(frame))
-                if said:
-                    await self._say_all(said, frame.rate_hz)
-            await self._say_all(stages.gate.end(), 0)
+            await self._hearing.listen()
         except NodeError as error:
             self._failures.append(error)
-        finally:
-            self._pipes.inputs.offer(SpeechOver())  # not closed: turns under way still get their answers
-
-    async def _say_all(self, said: Sequence[Speech], rate_hz: int) -> None:
-        async with self._saying:  # a mute ends a segment only after what was said of it
-            for value in said:
-                if not self._private.take(value, rate_hz):
-                    await self._say(value, rate_hz)
-
-    async def _say(self, value: Speech, rate_hz: int) -> None:
-        """Hand a piece of speech to the session, at its rate, and tell the router of the gate."""
-        match value:
-            case SpeechStarted(turn_id):
-                if not self._stages.is_half_duplex and self._stages.player.is_speaking:
-                    self._silence()  # somebody speaks over the reply
-                self._resampler = Resampler(rate_hz, self._stages.session_rate_hz)
-                self._turn_over.clear()
-                self._awaited_turn = turn_id
-                self._pipes.tell(SpeechChanged(turn_id, is_open=True))
-                await self._pipes.inputs.put(value)
-            case SpeechAudio(turn_id, pcm):
-                await self._put_audio(turn_id, pcm if self._resampler is None else self._resampler.process(pcm))
-            case SpeechEnded(turn_id, start_ms, end_ms, voiced_ms, snr_db, is_kept):
-                if is_kept and self._resampler is not None:
-                    await self._put_audio(turn_id, self._resampler.flush())
-                self._pipes.tell(SpeechChanged(turn_id, False, end_ms - start_ms, voiced_ms, snr_db, is_kept))
-                await self._pipes.inputs.put(value)
-                if is_kept and self._stages.waits_for_turns and not self._pipes.inputs.is_closed:
-                    await self._turn_over.wait()
-                    await self._stages.player.drained()
-            case _:
-                assert_never(value)
-
-    async def _put_audio(self, turn_id: str, pcm: bytes) -> None:
-        if pcm:
-            await self._pipes.inputs.put(SpeechAudio(turn_id, self._stages.encode_sound(pcm)))
 
     async def _talk(self) -> None:
         try:
@@ -194,7 +134,7 @@ class Pipeline:
         finally:
             self._pipes.inputs.close()  # `listen` may wait for room
             self._pipes.inbox.close()
-            self._turn_over.set()
+            self._hearing.wait_no_more()
             await self._stages.source.close()
 
     async def _route(self) -> None:
@@ -238,8 +178,8 @@ class Pipeline:
                 await asyncio.sleep(0)  # it leaves before the events that tell of it: somebody waits for it
         if isinstance(item, CaptureChanged):
             self._is_capturing = item.is_open
-        if isinstance(item, TurnFinished | TurnLost) and item.turn_id == self._awaited_turn:
-            self._turn_over.set()
+        if isinstance(item, Outcome):
+            self._hearing.note(item)
 
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
@@ -297,7 +237,7 @@ class Pipeline:
             case ctl.StopReply():
                 self._silence()
             case ctl.SetMuted(is_muted):
-                self._is_muted = is_muted
+                self._hearing.is_muted = is_muted
                 self._switched.set()
             case ctl.SetVolume(volume):
                 self._pipes.volume = volume
@@ -305,13 +245,11 @@ class Pipeline:
             case ctl.TuneGate(min_snr_db, hang_over_ms):
                 stages.gate.tune(min_snr_db, hang_over_ms)
             case ctl.HearPrivately(is_private):
-                self._private.want(is_private)
-                if is_private:
-                    self._turn_over.set()  # a recording goes on: its turn waits for what is said now
+                self._hearing.hear_privately(is_private)
             case ctl.Audit(entry):
                 self._start(stages.audit(entry), "audit")
             case ctl.SetSpent(is_spent):
-                self._is_spent = is_spent
+                self._hearing.is_spent = is_spent
                 inputs.offer(control)
             case ctl.Remember(key, value):
                 self._unsaved[key] = value
@@ -355,9 +293,9 @@ class Pipeline:
         while True:
             await self._switched.wait()
             self._switched.clear()
-            is_muted = self._is_muted
+            is_muted = self._hearing.is_muted
             if is_muted:
-                self._start(self._fall_deaf(), "fall deaf")
+                self._start(self._hearing.fall_deaf(), "fall deaf")
             assert self._group is not None
             kept = self._group.create_task(asyncio.to_thread(self._stages.remember, "is_muted", is_muted))
             try:  # both at once: a slow disk must not keep the device open, nor a reload overtake it
@@ -370,20 +308,15 @@ class Pipeline:
                 return
             self._pipes.tell(MuteChanged(is_muted))
 
-    async def _fall_deaf(self) -> None:
-        """End what is being said, and let the session forget what it holds; no frame may come that would do it."""
-        await self._say_all(self._stages.gate.shut(), 0)
-        self._pipes.inputs.offer(ctl.SetMuted(is_muted=True))
-
     async def _watch(self) -> None:
         """A device that is known to be away is looked for and has its own deadline; silence without a loss has none."""
         told_at = -math.inf
         while True:
             if self._stages.clock().at - told_at >= BEAT_S:
-                told_at, heard_ms, self._heard_ms = self._stages.clock().at, self._heard_ms, 0.0
-                self._pipes.tell(SoundCounted(heard_ms / 1000, self._stages.health()))
-            is_heard = self._stages.clock().at - self._frame_at < FRAMELESS_S
-            if is_heard or self._is_muted or not self._is_capturing:
+                told_at = self._stages.clock().at
+                self._pipes.tell(SoundCounted(self._hearing.count_heard_ms() / 1000, self._stages.health()))
+            is_heard = self._stages.clock().at - self._hearing.frame_at < FRAMELESS_S
+            if is_heard or self._hearing.is_muted or not self._is_capturing:
                 self._stages.feed_watchdog()
             await asyncio.sleep(self._stages.feed_every_s)
 

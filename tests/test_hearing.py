@@ -1,0 +1,141 @@
+"""The listening task with stages of ours: frames in, segments for the session and reports for the broker out."""
+
+import asyncio
+import itertools
+
+import pytest
+
+from tests.fakes.pipeline_house import ROOM, START, UTTERANCE, House, until
+from tests.fakes.stages import LOUD, RATE_HZ, SILENT
+from voice_node import private
+from voice_node.model import command as cmd
+from voice_node.model import control as ctl
+from voice_node.model.speech import EndReason, SpeechAudio, SpeechEnded, SpeechStarted
+from voice_node.model.turn import (
+    ToolCall,
+)
+from voice_node.router.costs import Costs
+from voice_node.router.pin import PinLock, matcher
+from voice_node.router.router import Router
+from voice_node.router.tuning import Tuning
+
+
+async def test_a_code_is_heard_on_this_device_and_the_session_gets_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ear:
+        heard = 0
+
+        def start(self) -> None:
+            pass
+
+        async def hear(self, pcm: bytes, rate_hz: int) -> str:
+            assert (len(pcm) > 6 * len(LOUD), rate_hz) == (True, RATE_HZ)
+            self.heard += 1
+            return "4711"
+
+        async def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(private, "PAUSE_S", 0.01)
+    ear = Ear()
+    lock = PinLock(matcher("4711"), {})
+    costs = Costs(ROOM.budget, START.date(), None)
+    numbers = itertools.count(100)
+    router = Router(
+        Tuning(ROOM, {}),
+        lambda: f"t{next(numbers)}",
+        {},
+        costs=costs,
+        is_muted=False,
+        pin=lock,
+        hears_privately=True,
+    )
+    async with House(private_ear=ear, router=router).at_work() as house:
+        house.tell(ToolCall("t0", "c1", "unlock", "{}"))
+        await until(lambda: house.heard(ctl.SayText))
+        house.source.give(*UTTERANCE)
+        await until(lambda: house.broker.delivered)
+        assert ear.heard == 1
+        assert not house.heard(SpeechStarted)
+        assert not house.heard(SpeechAudio)
+        assert not house.events("segment")
+        house.pipes.order(cmd.ToolResult("unlock", "c1", output=1))
+        await until(lambda: house.heard(ctl.AnswerCall))
+        house.source.give(*UTTERANCE)
+        await until(lambda: house.heard(SpeechEnded))
+
+
+async def test_frames_become_segments_for_the_session_and_reports_for_the_broker() -> None:
+    async with House().at_work() as house:
+        house.source.give(*UTTERANCE)
+        await until(lambda: house.events("segment"))
+        await until(lambda: house.heard(SpeechEnded))
+        started, *pieces, ended = house.session.inputs
+        assert isinstance(started, SpeechStarted)
+        assert isinstance(ended, SpeechEnded)
+        assert started.turn_id == ended.turn_id == "t1"
+        assert ended.is_kept
+        assert ended.reason is EndReason.SILENCE
+        sound = b"".join(piece.pcm for piece in pieces if isinstance(piece, SpeechAudio))
+        assert sound.startswith(SILENT + SILENT + 6 * LOUD), "the pre-roll and everything that was said"
+        assert sound in b"".join(UTTERANCE)
+        assert house.payloads("speech") == ["ON", "OFF"]
+        assert house.states() == ["idle", "listening", "thinking"]
+
+
+async def test_the_session_gets_its_own_rate() -> None:
+    async with House(session_rate_hz=24000).at_work() as house:
+        house.source.give(*UTTERANCE)
+        await until(lambda: house.heard(SpeechEnded))
+        (ended,) = house.heard(SpeechEnded)
+        samples = sum(len(piece.pcm) for piece in house.heard(SpeechAudio)) / 2
+        assert samples == pytest.approx((ended.end_ms - ended.start_ms) * 24, rel=0.01)
+
+
+async def test_a_sound_too_short_is_started_and_ended_and_not_kept() -> None:
+    async with House().at_work() as house:
+        house.source.give(LOUD, LOUD, *[SILENT] * 6)
+        await until(lambda: house.heard(SpeechEnded))
+        assert not house.heard(SpeechEnded)[0].is_kept
+        assert house.heard(SpeechAudio) == []
+        await until(lambda: house.states()[-1] == "idle")
+        assert house.events("segment") == []
+
+
+async def test_half_duplex_shuts_the_gate_while_the_node_speaks() -> None:
+    async with House().at_work() as house:
+        house.source.give(*[LOUD] * 5)
+        await until(lambda: house.heard(SpeechAudio))
+        house.player.is_speaking = True
+        house.source.give(*[LOUD] * 20)
+        await until(lambda: house.heard(SpeechEnded))
+        await until(lambda: house.source.taken == 25)
+        asked = house.detector.asked
+        assert house.heard(SpeechEnded)[0].reason is EndReason.SHUT
+        assert asked == 5, "no verdict on the node's own voice"
+        assert len(house.heard(SpeechStarted)) == 1
+        house.player.is_speaking = False
+        house.source.give(*UTTERANCE)
+        await until(lambda: len(house.heard(SpeechEnded)) == 2)
+        own_voice = b"".join(piece.pcm for piece in house.heard(SpeechAudio) if piece.turn_id == "t2")
+        assert own_voice.count(LOUD) == 6, "no sample from before"
+
+
+async def test_without_half_duplex_the_gate_stays_open() -> None:
+    async with House(is_half_duplex=False).at_work() as house:
+        house.player.is_speaking = True
+        house.source.give(*UTTERANCE)
+        await until(lambda: house.heard(SpeechEnded))
+        assert house.heard(SpeechEnded)[0].is_kept
+
+
+async def test_a_session_that_does_not_read_makes_the_microphone_wait_and_not_the_memory() -> None:
+    async with House().at_work() as house:
+        house.session.may_read.clear()
+        house.source.give(*[LOUD] * 2000)
+        await until(lambda: len(house.pipes.inputs) >= 500)
+        taken = house.source.taken
+        await asyncio.sleep(0.02)
+        assert house.source.taken == taken
+        assert house.pipes.inputs.lost == 0
+        house.session.may_read.set()
+        await until(lambda: house.source.taken == 2000)

@@ -1,0 +1,131 @@
+"""The task `listen`: frames -> verdicts -> gate -> segments at the session's rate, [inputs].
+
+Nothing is heard while the room is muted, while the day's budget is spent, and, half duplex, while the node speaks: then
+the gate is shut, so that no sample from before is ever sent after it. A segment that a mute ends is ended once, and
+`listen` may be waiting for room in the inputs meanwhile: what is said of segments goes through one lock.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import assert_never
+
+from voice_node.audio.resample import Resampler
+from voice_node.model.audio import Frame
+from voice_node.model.control import SetMuted
+from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
+from voice_node.model.turn import Outcome, SpeechChanged, TurnFinished, TurnLost
+from voice_node.pipes import Pipes
+from voice_node.private import PrivateHearing
+from voice_node.stages import Stages
+
+
+class Hearing:
+    """One room's ear.
+
+    Args:
+        silence: stops the reply that is being spoken, because somebody speaks over it.
+        start: begins a task of that name.
+    """
+
+    def __init__(
+        self,
+        stages: Stages,
+        pipes: Pipes,
+        *,
+        is_muted: bool,
+        silence: Callable[[], None],
+        start: Callable[[Coroutine[None, None, None], str], None],
+    ) -> None:
+        self._stages = stages
+        self._pipes = pipes
+        self._silence = silence
+        self.is_muted = is_muted
+        self.is_spent = False
+        """Nothing is sent until the budget allows it again."""
+        self.frame_at = 0.0
+        """When the last frame came, in seconds of the steady clock."""
+        self._heard_ms = 0.0
+        """Captured since it was counted last."""
+        self._saying = asyncio.Lock()
+        self._turn_over = asyncio.Event()
+        self._awaited_turn = ""
+        self._resampler: Resampler | None = None
+        self._private = PrivateHearing(stages.private_ear, pipes.tell, start)
+
+    async def listen(self) -> None:
+        """Hear until the source ends; raises the NodeError of a source that cannot go on."""
+        try:
+            async for frame in self._stages.source:
+                self.frame_at = self._stages.clock().at
+                self._heard_ms += frame.duration_ms
+                said = self._hear(frame)
+                if said:
+                    await self._say_all(said, frame.rate_hz)
+            await self._say_all(self._stages.gate.end(), 0)
+        finally:
+            self._pipes.inputs.offer(SpeechOver())  # not closed: turns under way still get their answers
+
+    def count_heard_ms(self) -> float:
+        """Captured since this was asked last."""
+        heard_ms, self._heard_ms = self._heard_ms, 0.0
+        return heard_ms
+
+    async def fall_deaf(self) -> None:
+        """End what is being said, and let the session forget what it holds; no frame may come that would do it."""
+        await self._say_all(self._stages.gate.shut(), 0)
+        self._pipes.inputs.offer(SetMuted(is_muted=True))
+
+    def hear_privately(self, is_private: bool) -> None:
+        """From now on segments stay on this device, or go to the service again."""
+        self._private.want(is_private)
+        if is_private:
+            self.wait_no_more()  # a recording goes on: its turn waits for what is said now
+
+    def note(self, outcome: Outcome) -> None:
+        """A recording goes on when the turn that it began is over."""
+        if isinstance(outcome, TurnFinished | TurnLost) and outcome.turn_id == self._awaited_turn:
+            self.wait_no_more()
+
+    def wait_no_more(self) -> None:
+        """The source goes on, whatever became of the turn."""
+        self._turn_over.set()
+
+    def _hear(self, frame: Frame) -> Sequence[Speech]:
+        stages = self._stages
+        if self.is_muted or self.is_spent or (stages.is_half_duplex and stages.player.is_speaking):
+            return stages.gate.shut()
+        return stages.gate.hear(frame, stages.detector.is_speech(frame))
+
+    async def _say_all(self, said: Sequence[Speech], rate_hz: int) -> None:
+        async with self._saying:  # a mute ends a segment only after what was said of it
+            for value in said:
+                if not self._private.take(value, rate_hz):
+                    await self._say(value, rate_hz)
+
+    async def _say(self, value: Speech, rate_hz: int) -> None:
+        """Hand a piece of speech to the session, at its rate, and tell the router of the gate."""
+        match value:
+            case SpeechStarted(turn_id):
+                if not self._stages.is_half_duplex and self._stages.player.is_speaking:
+                    self._silence()  # somebody speaks over the reply
+                self._resampler = Resampler(rate_hz, self._stages.session_rate_hz)
+                self._turn_over.clear()
+                self._awaited_turn = turn_id
+                self._pipes.tell(SpeechChanged(turn_id, is_open=True))
+                await self._pipes.inputs.put(value)
+            case SpeechAudio(turn_id, pcm):
+                await self._put_audio(turn_id, pcm if self._resampler is None else self._resampler.process(pcm))
+            case SpeechEnded(turn_id, start_ms, end_ms, voiced_ms, snr_db, is_kept):
+                if is_kept and self._resampler is not None:
+                    await self._put_audio(turn_id, self._resampler.flush())
+                self._pipes.tell(SpeechChanged(turn_id, False, end_ms - start_ms, voiced_ms, snr_db, is_kept))
+                await self._pipes.inputs.put(value)
+                if is_kept and self._stages.waits_for_turns and not self._pipes.inputs.is_closed:
+                    await self._turn_over.wait()
+                    await self._stages.player.drained()
+            case _:
+                assert_never(value)
+
+    async def _put_audio(self, turn_id: str, pcm: bytes) -> None:
+        if pcm:
+            await self._pipes.inputs.put(SpeechAudio(turn_id, self._stages.encode_sound(pcm)))
