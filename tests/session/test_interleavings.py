@@ -334,7 +334,7 @@ class World(RuleBasedStateMachine):
             self.outcomes_make_sense()
         assert self.owed <= self.over, f"nobody was told of {self.owed - self.over}"
         assert self.room.protocol.is_quiet
-        turns = self.room.protocol._conversation.turns
+        turns = self.room.protocol._answers.turns
         assert (len(turns), turns._items, turns._responses, turns._calls) == (0, {}, {}, {})
 
     # --- means

@@ -280,7 +280,7 @@ class World(RuleBasedStateMachine):
         assert self.owed <= self.over, f"nobody was told of {self.owed - self.over}"
         assert self.room.protocol.is_quiet
         conversation = self.room.protocol._conversation
-        turns, ending = conversation.turns, conversation._ending
+        turns, ending = self.room.protocol._answers.turns, conversation._ending
         assert ending is not None
         assert (len(turns), turns._items, turns._responses, turns._calls) == (0, {}, {}, {})
         assert (ending._waits, ending._parts, ending._part_numbers) == ({}, {}, {})

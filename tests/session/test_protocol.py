@@ -791,7 +791,7 @@ def test_what_a_turn_costs_is_priced() -> None:
 
 def test_nothing_grows() -> None:
     room = Room().up()
-    conversation, replies = room.protocol._conversation, room.protocol._replies
+    answers, replies = room.protocol._answers, room.protocol._replies
     for number in range(500):
         turn_id, response_id = f"t{number}", f"r{number}"
         if number % 3 == 0:
@@ -813,10 +813,10 @@ def test_nothing_grows() -> None:
     assert {status for _, status in room.ends()} == {"completed"}
     assert len(room.all(ToolCall)) == 250
     assert len({words.item_id for words in room.all(Transcript)}) == len(room.all(Transcript))
-    turns = conversation.turns
+    turns = answers.turns
     assert (len(turns), turns._items, turns._responses, turns._calls) == (0, {}, {}, {})
-    assert conversation.sequencer.is_idle
-    assert len(conversation._awaited) <= 256
+    assert answers.sequencer.is_idle
+    assert len(answers._awaited) <= 256
     assert len(replies._told) <= 256
     assert len(replies._began) <= 1
     assert len(room.all(Usage)) == 500 + 250 + 333

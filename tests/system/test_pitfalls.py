@@ -696,12 +696,12 @@ def test_row_24_a_long_session_keeps_nothing_of_what_it_sent() -> None:
         room.hear(ev.ResponseDone(f"r{number}", done("", "").status))
         room.take()
         room.at += 1
-    conversation, replies = room.protocol._conversation, room.protocol._replies
+    answers, replies = room.protocol._answers, room.protocol._replies
     assert len(room.ends()) == 200
-    assert len(conversation.turns) == 0
+    assert len(answers.turns) == 0
     assert len(replies._received_ms) <= 32
-    assert len(conversation.memory._kept) <= 6
-    assert len(conversation.memory._open) == 0
+    assert len(answers.memory._kept) <= 6
+    assert len(answers.memory._open) == 0
 
 
 def test_row_24_what_is_held_has_a_bound() -> None:
@@ -710,7 +710,7 @@ def test_row_24_what_is_held_has_a_bound() -> None:
     for _ in range(100):
         room.put(SpeechAudio("t1", SECOND))
     assert room.ends() == [("t1", "stale")]
-    assert len(room.protocol._conversation.turns) == 0
+    assert len(room.protocol._answers.turns) == 0
 
 
 async def test_row_25_a_message_of_three_mebibytes() -> None:

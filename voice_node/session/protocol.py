@@ -28,15 +28,18 @@ from voice_node.model.moment import Moment
 from voice_node.model.speech import Heard, SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
 from voice_node.model.turn import LinkChanged, LostReason, ServiceTrouble, TurnLost
 from voice_node.session import events as ev
+from voice_node.session.answers import Answers
 from voice_node.session.conversation import Conversation
+from voice_node.session.formats import InputEncoder
 from voice_node.session.memory import HOUSEKEEPING
 from voice_node.session.providers import capabilities
 from voice_node.session.replies import Replies
+from voice_node.session.server_ending import ServerEnding
 from voice_node.session.setup import session_beta, session_ga
 from voice_node.session.step import Step
 from voice_node.session.turns import Kind, Turn
 from voice_node.settings.session import SessionSettings
-from voice_node.settings.session_limits import Dialect, dialect_of
+from voice_node.settings.session_limits import Dialect, dialect_of, turn_detection_of
 from voice_node.settings.tools import Tool
 
 Input = Heard | AnswerCall | AskText | SayText | StopReply | ResetConversation | SetMuted | SetSpent
@@ -92,8 +95,12 @@ class Protocol:
         self._dialect: Dialect = dialect_of(settings)
         able = capabilities(settings, self._dialect)
         self._takes_transcription_update = able.takes_transcription_session_update
-        self._conversation = Conversation(settings, self._new_event_id, can_cancel=able.can_cancel)
-        self._replies = Replies(self._conversation, settings, can_truncate=able.can_truncate)
+        encoder = InputEncoder(settings.input_format)
+        detection = turn_detection_of(settings, self._dialect)
+        ending = None if detection is None else ServerEnding(detection, encoder)
+        self._answers = Answers(settings, self._new_event_id, ending, can_cancel=able.can_cancel)
+        self._conversation = Conversation(settings, self._new_event_id, self._answers, encoder, ending)
+        self._replies = Replies(self._conversation, self._answers, settings, can_truncate=able.can_truncate)
         self._link = LinkState.CLOSED
         self._since = 0.0
         """When the state of the link, or anything on it, last changed."""
@@ -124,7 +131,7 @@ class Protocol:
         """A connection is needed: always, or while something is to be said and for a while after."""
         if self._is_spent:
             return False
-        if self._settings.connect == "always" or not self._conversation.is_quiet:
+        if self._settings.connect == "always" or not self._answers.is_quiet:
             return True
         return self._link is LinkState.READY and now.at - self._since < self._settings.conversation.idle_reset_s
 
@@ -140,7 +147,7 @@ class Protocol:
     @property
     def is_quiet(self) -> bool:
         """Nothing is said, answered or waited for."""
-        return self._conversation.is_quiet
+        return self._answers.is_quiet
 
     @property
     def is_over(self) -> bool:
@@ -164,30 +171,30 @@ class Protocol:
             case SpeechStarted() | SpeechAudio() | SpeechEnded():
                 self._conversation.speech(value, now, step)
             case AnswerCall(call_id, output):
-                self._conversation.answer(call_id, output, now, step)
+                self._answers.call_answered(call_id, output, now, step)
             case AskText(turn_id) | SayText(turn_id) if self._is_spent:
                 step.outcomes.append(TurnLost(turn_id, LostReason.SPENT))
-            case AskText(turn_id) | SayText(turn_id) if self._conversation.turns.requests >= MOST_REQUESTS:
+            case AskText(turn_id) | SayText(turn_id) if self._answers.turns.requests >= MOST_REQUESTS:
                 step.outcomes.append(TurnLost(turn_id, LostReason.BUSY))
             case AskText(turn_id, text, instructions):
                 self._conversation.begin_typed(Turn.typed(Kind.TYPED, turn_id, now, text, instructions), now, step)
             case SayText(turn_id, text, _):
                 self._conversation.begin_typed(Turn.typed(Kind.ANNOUNCED, turn_id, now, text), now, step)
             case StopReply(item_id, played_ms):
-                self._conversation.stop(now, step)
+                self._answers.stop(now, step)
                 if item_id is not None and self.is_ready:
                     self._replies.cut(item_id, played_ms, step)
             case SpeechOver():
                 self._is_ending = True
             case SetMuted(is_muted):
-                for turn in self._conversation.turns.forget_sound() if is_muted else ():
-                    self._conversation.lose(turn, LostReason.MUTED, "", step)
+                for turn in self._answers.turns.forget_sound() if is_muted else ():
+                    self._answers.lose(turn, LostReason.MUTED, "", step)
             case SetSpent(is_spent):
                 self._is_spent = is_spent  # the turn under way is finished first, see `tick`
-                for turn in self._conversation.turns.forget_sound() if is_spent else ():
-                    self._conversation.lose(turn, LostReason.SPENT, "", step)
+                for turn in self._answers.turns.forget_sound() if is_spent else ():
+                    self._answers.lose(turn, LostReason.SPENT, "", step)
             case ResetConversation():
-                self._conversation.memory.forget()
+                self._answers.memory.forget()
                 if self._link is not LinkState.CLOSED:
                     step.close = RESET
             case _:
@@ -231,7 +238,7 @@ class Protocol:
             return IDLE
         if now.at >= self._renew_at:
             return RENEWED
-        if self._conversation.memory.is_stale(now.at):
+        if self._answers.memory.is_stale(now.at):
             return RESET
         return None
 
@@ -277,7 +284,7 @@ class Protocol:
             return
         elif (
             event_id.startswith(HOUSEKEEPING)
-            or self._conversation.refused(event_id, error.code, now, step)
+            or self._answers.refused(event_id, error.code, now, step)
             or error.code in BENIGN_CODES
         ):
             return

@@ -18,6 +18,7 @@ from voice_node.model.turn import (
     Usage,
 )
 from voice_node.session import events as ev
+from voice_node.session.answers import Answers
 from voice_node.session.conversation import Conversation
 from voice_node.session.formats import OutputDecoder
 from voice_node.session.pricing import is_free, usd
@@ -50,10 +51,13 @@ TurnEvent = (
 
 
 class Replies:
-    """Reads the events of one connection after the other into a `Conversation`."""
+    """Reads the events of one connection after the other."""
 
-    def __init__(self, conversation: Conversation, settings: SessionSettings, *, can_truncate: bool) -> None:
+    def __init__(
+        self, conversation: Conversation, answers: Answers, settings: SessionSettings, *, can_truncate: bool
+    ) -> None:
         self._conversation = conversation
+        self._answers = answers
         self._model = settings.model
         self._transcription_model = "" if settings.transcription is None else settings.transcription.model
         self._is_free = is_free(settings)
@@ -87,7 +91,7 @@ class Replies:
             self._cut(later, played_ms if later == item_id else 0, step)
 
     def _cut(self, item_id: str, played_ms: int, step: Step) -> None:
-        memory = self._conversation.memory
+        memory = self._answers.memory
         received_ms = int(self._received_ms.pop(item_id))
         if not received_ms or played_ms >= received_ms:
             return
@@ -105,7 +109,7 @@ class Replies:
             case ev.ServiceActs():
                 self._service_acts(now)
             case ev.ServerSpeechStarted(item_id) | ev.ServerSpeechStopped(item_id):
-                turn = self._conversation.turns.of_item(item_id)
+                turn = self._answers.turns.of_item(item_id)
                 if turn is not None:
                     turn.touched_at = now.at
             case ev.TranscriptDelta() | ev.TranscriptDone() | ev.TranscriptFailed():
@@ -140,15 +144,15 @@ class Replies:
                 assert_never(event)
 
     def _service_acts(self, now: Moment) -> None:
-        turn = self._conversation.turns.get(self._conversation.sequencer.active_turn)
+        turn = self._answers.turns.get(self._answers.sequencer.active_turn)
         if turn is not None:
             turn.is_acted_on = True  # said again, it would be done twice
-            turn.touched_at = self._conversation.response_at = now.at
+            turn.touched_at = self._answers.response_at = now.at
 
     def _transcript(
         self, event: ev.TranscriptDelta | ev.TranscriptDone | ev.TranscriptFailed, now: Moment, step: Step
     ) -> None:
-        turn = self._conversation.turns.of_item(event.item_id)
+        turn = self._answers.turns.of_item(event.item_id)
         if isinstance(event, ev.TranscriptDone):  # billed, whoever's it was
             step.outcomes.append(
                 self._usage(turn, self._transcription_model, event.usage_input, event.usage_output, event.usage_s)
@@ -162,7 +166,7 @@ class Replies:
                 return
             case ev.TranscriptDone(item_id, text, language, confidence):
                 turn.mark("transcript", now.at)
-                self._conversation.memory.heard(turn.turn_id, "user", text)
+                self._answers.memory.heard(turn.turn_id, "user", text)
                 step.outcomes.append(
                     self._heard(turn, item_id, text, now, is_final=True, language=language, confidence=confidence)
                 )
@@ -173,7 +177,7 @@ class Replies:
                 step.outcomes.append(trouble)
         turn.is_transcript_due = False
         turn.partial = ""
-        self._conversation.settle(turn, now, step)
+        self._answers.settle(turn, now, step)
 
     @staticmethod
     def _heard(
@@ -192,14 +196,14 @@ class Replies:
         )
 
     def _response_created(self, event: ev.ResponseCreated, now: Moment, step: Step) -> None:
-        conversation = self._conversation
-        conversation.response_at = now.at
-        job = conversation.sequencer.created(event.response_id, event.metadata.get("turn_id"))
-        turn = None if job is None else conversation.turns.get(job.turn_id)
+        answers = self._answers
+        answers.response_at = now.at
+        job = answers.sequencer.created(event.response_id, event.metadata.get("turn_id"))
+        turn = None if job is None else answers.turns.get(job.turn_id)
         if turn is None or turn.is_stopped:  # its turn was lost or stopped meanwhile, or nobody asked for it
-            conversation.cancel(event.response_id, step)
+            answers.cancel(event.response_id, step)
         if turn is not None:
-            conversation.turns.add_response(event.response_id, turn)
+            answers.turns.add_response(event.response_id, turn)
             turn.touched_at = now.at
 
     def _sound(self, item_id: str, data: bytes) -> bytes:
@@ -215,8 +219,8 @@ class Replies:
         return Usage(None if turn is None else turn.turn_id, model, heard, said, seconds, cost)
 
     def _heard_of(self, response_id: str, now: Moment) -> Turn | None:
-        self._conversation.response_at = now.at
-        turn = self._conversation.turns.of_response(response_id)
+        self._answers.response_at = now.at
+        turn = self._answers.turns.of_response(response_id)
         if turn is not None:
             turn.touched_at = now.at
         return turn
@@ -234,7 +238,7 @@ class Replies:
         return turn
 
     def _call(self, turn: Turn, call: ev.FunctionCall, now: Moment, step: Step) -> None:
-        if turn.is_stopped or not self._conversation.turns.add_call(call.call_id, turn):
+        if turn.is_stopped or not self._answers.turns.add_call(call.call_id, turn):
             return
         turn.mark("tool_call", now.at)
         step.outcomes.append(ToolCall(turn.turn_id, call.call_id, call.name, call.arguments))
@@ -246,29 +250,29 @@ class Replies:
         self._told.append((response_id, item_id))
         turn.is_acted_on = True
         if turn.kind is not Kind.ANNOUNCED:  # those are said outside of the conversation
-            self._conversation.memory.heard(turn.turn_id, "assistant", text, item_id)
+            self._answers.memory.heard(turn.turn_id, "assistant", text, item_id)
         began = self._began.get(item_id, now.wall)
         step.outcomes.append(Transcript(turn.turn_id, item_id, "assistant", text, True, began, now.wall))
 
     def _response_done(self, event: ev.ResponseDone, now: Moment, step: Step) -> None:
-        conversation = self._conversation
-        if conversation.sequencer.is_over(event.response_id):
+        answers = self._answers
+        if answers.sequencer.is_over(event.response_id):
             return
         turn = self._heard_of(event.response_id, now)
-        job = conversation.sequencer.done(event.response_id, event.metadata.get("turn_id"))
+        job = answers.sequencer.done(event.response_id, event.metadata.get("turn_id"))
         if turn is None and job is not None:
-            turn = conversation.turns.get(job.turn_id)  # never announced as created
+            turn = answers.turns.get(job.turn_id)  # never announced as created
         step.outcomes.append(self._usage(turn, self._model, event.usage_input, event.usage_output))
         if turn is not None:
             self._turn_answered(turn, event, now, step)
         self._began.clear()
-        conversation.ask_next(now, step)
+        answers.ask_next(now, step)
 
     def _turn_answered(self, turn: Turn, event: ev.ResponseDone, now: Moment, step: Step) -> None:
         turn.status, turn.detail = event.status, event.detail
         turn.touched_at = now.at
         for item_id in () if turn.kind is Kind.ANNOUNCED else event.item_ids:
-            self._conversation.memory.item(turn.turn_id, item_id)
+            self._answers.memory.item(turn.turn_id, item_id)
         for message in event.messages:
             self._words(turn, event.response_id, message.item_id, message.text, now, step)
         for call in event.calls:
@@ -277,6 +281,6 @@ class Replies:
         if trouble is not None:
             step.outcomes.append(ServiceTrouble(event.detail or event.status, trouble, turn.turn_id))
         if turn.calls_to_answer:
-            self._conversation.ask_again(turn, now, step)
+            self._answers.ask_again(turn, now, step)
         else:
-            self._conversation.settle(turn, now, step)
+            self._answers.settle(turn, now, step)
