@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,6 @@ from pydantic import SecretStr
 from tests.fakes.tone import noise, write_wav
 from voice_node.app import (
     Node,
-    Recordings,
-    client_id,
-    steady_moment,
-    turn_ids,
     usable_room,
     words_of,
 )
@@ -28,8 +23,8 @@ from voice_node.mqtt.message import Message
 from voice_node.pipeline import End
 from voice_node.runtime.orders import Orders
 from voice_node.runtime.systemd import ServiceManager
-from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets
+from voice_node.sound_stages import Recordings
 
 CALL = Message("voice_node/kitchen/tool/a/call", b"{}", qos=1)
 
@@ -54,33 +49,6 @@ def free_port() -> Iterator[int]:
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
     return write_wav(tmp_path / "noise.wav", noise(16000, 200, 10), rate_hz=16000)
-
-
-def test_turn_ids_are_unique_over_restarts_and_in_order() -> None:
-    first, second = turn_ids(), turn_ids()
-    ids = [first(), first(), second()]
-    assert len(set(ids)) == 3
-    assert ids[0].rpartition("-")[2] == "1"
-    assert ids[1] == ids[0][:-1] + "2"
-
-
-def test_a_client_id_stays_and_belongs_to_one_machine(tmp_path: Path) -> None:
-    kitchen = RoomSettings(room="kitchen")
-    one, other = tmp_path / "one", tmp_path / "other"
-    one.write_text("11111111\n")
-    other.write_text("22222222\n")
-    assert client_id(kitchen, (one,)) == client_id(kitchen, (one,))
-    assert client_id(kitchen, (one,)).startswith("voice_node-kitchen-")
-    ids = {client_id(kitchen, (one,)), client_id(kitchen, (other,)), client_id(RoomSettings(room="hall"), (one,))}
-    assert len(ids) == 3
-    assert "1111" not in client_id(kitchen, (one,)), "a machine's id is not for others"
-    assert client_id(kitchen, (tmp_path / "none",)) == client_id(kitchen, (tmp_path / "none",))
-
-
-def test_the_moment_is_now() -> None:
-    now = steady_moment()
-    assert abs((datetime.now(UTC) - now.wall).total_seconds()) < 5
-    assert steady_moment().at >= now.at
 
 
 def test_secrets_are_known_to_the_log() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes.broker import Broker
 from tests.fakes.mqtt_spy import MqttSpy
+from tests.fakes.pipeline_house import UTTERANCE, House
 from tests.fakes.realtime_server import Emit, Expect, Pause, RealtimeServer, Script, emit, greet
 from tests.fakes.sound_card import SoundCard
 from tests.fakes.stages import SILENT, Player
@@ -19,7 +20,6 @@ from tests.session.node import reply, spoken_turn
 from tests.session.room import SECOND, settings
 from tests.system.house import BASE, calls, event, met, recording, state
 from tests.system.test_sound_card import listening
-from tests.test_pipeline import UTTERANCE, House
 from voice_node.model import command as cmd
 from voice_node.model.control import StopReply
 from voice_node.model.speech import SpeechStarted

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 from rich.console import Console
 
-from voice_node.app import Node, Recordings, words_of
+from voice_node.app import Node, words_of
 from voice_node.cli import INTERRUPTED
 from voice_node.cli.broker import PrivateBroker
 from voice_node.cli.demo_view import DemoView
@@ -29,6 +29,7 @@ from voice_node.runtime.systemd import ServiceManager
 from voice_node.settings.load import LoadedRoom, load_room
 from voice_node.settings.schema import MqttSettings
 from voice_node.settings.secrets import Secrets, check_secrets, read_secrets
+from voice_node.sound_stages import Recordings
 
 RECORDING = "demo/three_sentences.wav"
 KEEP_SILENCE_MS = 24 * 3600 * 1000

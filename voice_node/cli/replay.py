@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from voice_node.app import Recordings, run_room
+from voice_node.app import run_room
 from voice_node.cli import INTERRUPTED
+from voice_node.sound_stages import Recordings
 
 
 @click.command()
