@@ -49,6 +49,19 @@ _SYNTAX = (
 _SAID_WHERE_IT_BEGAN = ("unexpected end of stream", "expected ',' or")
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands in the text, in characters; an alias stands where its anchor does."""
+
+    begin: int
+    end: int
+    """Behind its last character."""
+    is_flow: bool = False
+    """A mapping in braces."""
+    first_key: int | None = None
+    """Of a mapping that is not empty: where its first key begins."""
+
+
 @dataclass(slots=True)
 class Document:
     """The content of a file; `values` is None where it could not be read at all."""
@@ -57,6 +70,8 @@ class Document:
     lines: dict[KeyPath, int] = field(default_factory=dict)
     """The line of each key and of each item of a list, from 1."""
     problems: list[Problem] = field(default_factory=list)
+    places: dict[KeyPath, Place] = field(default_factory=dict)
+    """Of each value; for who changes the text."""
     broken: set[KeyPath] = field(default_factory=set)
     """Places whose value could not be used; None stands there."""
 
@@ -69,9 +84,18 @@ class Document:
 
 def read_document(path: Path) -> Document:
     """Read `path`. Whatever is wrong is in `problems`; nothing is raised."""
+    try:
+        text = _read_text(path)
+    except _UnreadableError as error:
+        return Document(problems=[Problem((), error.text, line=error.line)])
+    return parse_document(text)
+
+
+def parse_document(text: str) -> Document:
+    """The same of the text of a file."""
     document = Document()
     try:
-        _Builder(document).build_root(_compose(_read_text(path)))
+        _Builder(document).build_root(_compose(text))
     except _UnreadableError as error:
         document.values = None
         document.problems.append(Problem((), error.text, line=error.line))
@@ -144,6 +168,14 @@ def _explain(error: MarkedYAMLError) -> tuple[str, int]:
     return next((text for pattern, text in _SYNTAX if re.search(pattern, said)), "is not valid YAML here"), line
 
 
+def _place(node: Node) -> Place:
+    begin, end = int(node.start_mark.index), int(node.end_mark.index)
+    if not isinstance(node, MappingNode):
+        return Place(begin, end)
+    first_key = int(node.value[0][0].start_mark.index) if node.value else None
+    return Place(begin, end, bool(node.flow_style), first_key)
+
+
 def _line(node: Node) -> int:
     return int(node.start_mark.line) + 1
 
@@ -162,6 +194,7 @@ class _Builder:
         if not isinstance(root, MappingNode) or root.tag != _TAG + "map":
             raise _UnreadableError("must hold keys with values, such as `room: kitchen`, at its top", _line(root))
         self._document.lines[()] = _line(root)
+        self._document.places[()] = _place(root)
         self._open.add(id(root))
         self._document.values = self._mapping(root, ())
 
@@ -205,6 +238,7 @@ class _Builder:
                 self._problem((*path, key), f"is given twice, first on line {first}: delete one of the two", key_node)
                 continue
             self._document.lines[*path, key] = _line(key_node)
+            self._document.places[*path, key] = _place(value_node)
             values[key] = self._value(value_node, (*path, key))
         return values
 
