@@ -3,7 +3,7 @@
 import pytest
 
 from tests.session.room import Room, done, kinds
-from voice_node.model.turn import ReplyAudio, ResponseStatus, ToolCall
+from voice_node.model.turn import ReplyAudio, ResponseStatus, ServiceTrouble, ToolCall
 from voice_node.session import events as ev
 
 LIGHT = ev.FunctionCall("call_1", "light", "{}")
@@ -98,6 +98,26 @@ def test_a_refused_result_loses_its_turn_and_cancels_its_response(room: Room) ->
     room.hear(ev.ServerError("invalid_value", "no", output.event_id))
     assert room.ends() == [("t1", "refused")]
     assert kinds(room.take()) == ["CancelResponse"]
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+def test_a_response_of_5000_calls_makes_16_and_its_turn_ends(room: Room, is_announced: bool) -> None:
+    begin(room)
+    calls = tuple(ev.FunctionCall(f"c{i}", "light", "{}") for i in range(5000))
+    if is_announced:
+        room.hear(*(ev.CallDone("r1", call) for call in calls))
+    room.hear(done("r1", "t1", calls=calls))
+    made = [call.call_id for call in room.all(ToolCall)]
+    assert made == [f"c{i}" for i in range(16)]
+    assert [trouble.code for trouble in room.all(ServiceTrouble)] == ["too_many_calls"]
+    for call_id in made:
+        assert room.ends() == []
+        room.answer(call_id)
+    assert kinds(room.take()) == ["CreateCallOutput"] * 16 + ["CreateResponse"]
+    room.hear(ev.ResponseCreated("r2", {"turn_id": "t1"}), ev.CallDone("r2", LIGHT), done("r2", "t1", calls=(LIGHT,)))
+    room.answer(LIGHT.call_id)
+    room.reply("r3", "t1")
+    assert room.ends() == [("t1", "completed")]
 
 
 # --- one response at a time ---------------------------------------------------------------------------------------

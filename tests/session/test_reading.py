@@ -17,6 +17,26 @@ def test_text(value: Any) -> None:
     assert read.text({"name": "a\ud800"}, "name") == read.text_or({"name": "a\ud800"}, "name", "x") == "a\ufffd"
 
 
+@pytest.mark.parametrize("value", NOT_TEXT)
+def test_names(value: Any) -> None:
+    with pytest.raises(read.Unreadable, match="id is not a string"):
+        read.name({"id": value}, "id")
+    assert read.name_or({"id": value}, "id", "x") == "x"
+    longest = "a" * read.LONGEST_ID
+    assert read.name({"id": longest}, "id") == read.name_or({"id": longest}, "id", "") == longest
+
+
+@pytest.mark.parametrize("reader", [read.name, lambda source, key: read.name_or(source, key, "")])
+def test_a_name_that_is_far_too_long_is_unreadable_and_not_told(reader: Any) -> None:
+    with pytest.raises(read.Unreadable, match=r"^id is longer than 256 characters$"):
+        reader({"id": "a" * 257}, "id")
+
+
+def test_short_texts_alone_and_not_many() -> None:
+    assert read.texts({"metadata": {"a": "1", "b": 2, "c": "3" * 257}}, "metadata") == {"a": "1"}
+    assert len(read.texts({"metadata": {f"{i}": "x" for i in range(1000)}}, "metadata")) == 16
+
+
 @pytest.mark.parametrize("value", [None, 5, "x", True, []])
 def test_mappings(value: Any) -> None:
     with pytest.raises(read.Unreadable, match="name is not an object"):

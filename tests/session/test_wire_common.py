@@ -324,3 +324,51 @@ def test_codes_are_no_longer_than_a_word() -> None:
     assert isinstance(done, ev.ResponseDone)
     assert (len(error.code), len(done.detail)) == (64, 64)
     assert decode(json.dumps(failed)) == ev.TranscriptFailed("", "c" * 64)
+
+
+LONG = "x" * 257
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "input_audio_buffer.committed", "item_id": LONG},
+        {"type": "conversation.item.input_audio_transcription.completed", "item_id": LONG, "transcript": "a"},
+        {"type": "response.created", "response": {"id": LONG}},
+        {"type": "response.output_audio.delta", "response_id": "r", "item_id": LONG, "delta": ""},
+        {"type": "response.output_text.done", "response_id": LONG, "item_id": "i", "text": "a"},
+        {
+            "type": "response.output_item.done",
+            "response_id": "r",
+            "item": {"type": "function_call", "call_id": LONG, "name": "light", "arguments": "{}"},
+        },
+        {"type": "session.created", "session": {"id": LONG}},
+    ],
+    ids=lambda event: event["type"],
+)
+def test_an_id_without_end_makes_an_event_unreadable(event: dict[str, Any]) -> None:
+    found = decode(json.dumps(event))
+    assert isinstance(found, ev.Malformed)
+    assert "longer than 256" in found.detail
+    assert LONG not in found.detail
+
+
+def test_an_item_with_an_id_without_end_does_not_hide_that_its_response_is_over() -> None:
+    call = {"type": "function_call", "id": "i1", "call_id": "c1", "name": "light", "arguments": "{}"}
+    output = [call, call | {"call_id": LONG}, {"type": "message", "id": LONG, "content": []}]
+    found = decode(
+        json.dumps({"type": "response.done", "response": {"id": "r", "status": "completed", "output": output}})
+    )
+    assert isinstance(found, ev.ResponseDone)
+    assert [call.call_id for call in found.calls] == ["c1"]
+    assert found.item_ids == ("i1", "i1")
+    assert found.messages == ()
+
+
+def test_of_an_output_without_end_the_first_items_are_read() -> None:
+    calls = [{"type": "function_call", "call_id": f"c{i}", "name": "light", "arguments": "{}"} for i in range(5000)]
+    found = decode(
+        json.dumps({"type": "response.done", "response": {"id": "r", "status": "completed", "output": calls}})
+    )
+    assert isinstance(found, ev.ResponseDone)
+    assert [call.call_id for call in found.calls] == [f"c{i}" for i in range(64)]

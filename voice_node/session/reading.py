@@ -7,9 +7,14 @@ field of the wrong type counts as absent: an odd price must not cost a turn.
 from collections.abc import Mapping
 from typing import Any
 
+LONGEST_ID = 256
+"""Characters; ids are kept, logged and published, and those of services have thirty."""
+MOST_TEXTS = 16
+"""As many as the service takes of metadata."""
+
 
 class Unreadable(Exception):
-    """A field is missing or of the wrong type. The text names the field, never its value."""
+    """A field is missing, of the wrong type or far too long. The text names the field, never its value."""
 
 
 def text(source: Mapping[str, Any], key: str) -> str:
@@ -23,6 +28,19 @@ def text(source: Mapping[str, Any], key: str) -> str:
 def text_or(source: Mapping[str, Any], key: str, default: str) -> str:
     """The string at `key`, or `default` where there is none."""
     return text(source, key) if isinstance(source.get(key), str) else default
+
+
+def name(source: Mapping[str, Any], key: str) -> str:
+    """The id at `key`."""
+    value = text(source, key)
+    if len(value) > LONGEST_ID:
+        raise Unreadable(f"{key} is longer than {LONGEST_ID} characters")
+    return value
+
+
+def name_or(source: Mapping[str, Any], key: str, default: str) -> str:
+    """The id at `key`, or `default` where there is none."""
+    return name(source, key) if isinstance(source.get(key), str) else default
 
 
 def number_or(source: Mapping[str, Any], key: str, default: float) -> float:
@@ -59,11 +77,12 @@ def mappings(source: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
 
 
 def texts(source: Mapping[str, Any], key: str) -> dict[str, str]:
-    """The object at `key` with its string values alone."""
+    """The object at `key` with its string values alone, and of these the short ones."""
     value = source.get(key)
     if not isinstance(value, dict):
         return {}
-    return {clean(name): clean(entry) for name, entry in value.items() if isinstance(entry, str)}
+    short = [(name, entry) for name, entry in value.items() if isinstance(entry, str) and len(entry) <= LONGEST_ID]
+    return {clean(name): clean(entry) for name, entry in short[:MOST_TEXTS]}
 
 
 def clean(value: str) -> str:

@@ -24,7 +24,7 @@ from voice_node.session.formats import OutputDecoder
 from voice_node.session.pricing import is_free, usd
 from voice_node.session.setup import SESSION_RATE_HZ
 from voice_node.session.step import Step
-from voice_node.session.turns import Kind, Turn
+from voice_node.session.turns import MOST_CALLS, Kind, Turn
 from voice_node.settings.session import SessionSettings
 
 _TROUBLES = {
@@ -277,6 +277,9 @@ class Replies:
             self._words(turn, event.response_id, message.item_id, message.text, now, step)
         for call in event.calls:
             self._call(turn, call, now, step)
+        if len(event.calls) > MOST_CALLS:
+            detail = f"more than {MOST_CALLS} tool calls in one response: the others are not made"
+            step.outcomes.append(ServiceTrouble("too_many_calls", detail, turn.turn_id))
         trouble = _TROUBLES.get(event.status)
         if trouble is not None:
             step.outcomes.append(ServiceTrouble(event.detail or event.status, trouble, turn.turn_id))

@@ -14,7 +14,8 @@ Rules
    is never taken for the next turn's.
 5. A turn is finished when its segment ended, no response for it is wanted or active, no call is open, and its
    transcript is settled or late.
-6. A call is made once, whoever announces it how often.
+6. A call is made once, whoever announces it how often. Of the calls of one response the first 16 are made: what the
+   router does not refuse of them is less. The others are nobody's, so the turn ends as if they had not been made.
 """
 
 from collections import deque
@@ -28,6 +29,8 @@ from voice_node.model.turn import ResponseStatus
 
 TRANSCRIPT_PATIENCE_S = 10.0
 """How long a finished turn waits for its transcript; services answer within seconds of the commit."""
+MOST_CALLS = 16
+"""Of one response."""
 
 
 class Kind(Enum):
@@ -185,8 +188,8 @@ class Turns:
         return self._responses.get(response_id)
 
     def add_call(self, call_id: str, turn: Turn) -> bool:
-        """The service made a call; False where it was announced before."""
-        if call_id in self._calls:
+        """The service made a call; False where it was announced before, or is one too many."""
+        if call_id in self._calls or turn.calls_to_answer >= MOST_CALLS:
             return False
         self._calls[call_id] = turn
         turn.open_calls.add(call_id)

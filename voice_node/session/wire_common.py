@@ -9,15 +9,19 @@ import contextlib
 import json
 import math
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, assert_never
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar, assert_never
 
 from voice_node.model.turn import ResponseStatus, TokenCount
 from voice_node.session import events as ev
 from voice_node.session import reading as read
 
+T = TypeVar("T")
 Reader = Callable[[Mapping[str, Any]], ev.ServerEvent]
 LONGEST_CODE = 64
+LONGEST_MESSAGE = 4096
+MOST_OUTPUT = 64
+"""Items of one response that are read; a tenth of that is much."""
 
 _STATUS = {
     "completed": ResponseStatus.COMPLETED,
@@ -101,14 +105,14 @@ def dump(event_type: str, event_id: str, **fields: Any) -> str:
 def _session_created(source: Mapping[str, Any]) -> ev.ServerEvent:
     session = read.mapping(source, "session")
     expires_at = read.number_or(session, "expires_at", 0)
-    return ev.SessionCreated(read.text_or(session, "id", ""), expires_at or None, session)
+    return ev.SessionCreated(read.name_or(session, "id", ""), expires_at or None, session)
 
 
 def _transcript_done(source: Mapping[str, Any]) -> ev.ServerEvent:
     usage = read.mapping_or_empty(source, "usage")
     codes = [_code(entry, "code") for entry in read.mappings(source, "languages")]
     return ev.TranscriptDone(
-        item_id=read.text_or(source, "item_id", ""),
+        item_id=read.name_or(source, "item_id", ""),
         text=read.text_or(source, "transcript", ""),
         language=next((code for code in codes if code), None),
         confidence=_confidence(read.mappings(source, "logprobs")),
@@ -136,25 +140,25 @@ def _audio_delta(source: Mapping[str, Any]) -> ev.ServerEvent:
         pcm = b64decode(read.text(source, "delta"), validate=True)
     except (binascii.Error, ValueError):
         raise read.Unreadable("delta is not base64") from None
-    return ev.ReplyAudioDelta(read.text(source, "response_id"), read.text_or(source, "item_id", ""), pcm)
+    return ev.ReplyAudioDelta(read.name(source, "response_id"), read.name_or(source, "item_id", ""), pcm)
 
 
 def _audio_done(source: Mapping[str, Any]) -> ev.ServerEvent:
     """The end of an item's audio."""
-    return ev.ReplyAudioDone(read.text(source, "response_id"), read.text_or(source, "item_id", ""))
+    return ev.ReplyAudioDone(read.name(source, "response_id"), read.name_or(source, "item_id", ""))
 
 
 def _text_done(key: str) -> Callable[[Mapping[str, Any]], ev.ServerEvent]:
     """All words of an item, which stand at `key`."""
     return lambda source: ev.ReplyTextDone(
-        read.text(source, "response_id"), read.text_or(source, "item_id", ""), read.text_or(source, key, "")
+        read.name(source, "response_id"), read.name_or(source, "item_id", ""), read.text_or(source, key, "")
     )
 
 
 def _text_delta(source: Mapping[str, Any]) -> ev.ServerEvent:
     """More words of an item."""
     return ev.ReplyTextDelta(
-        read.text(source, "response_id"), read.text_or(source, "item_id", ""), read.text_or(source, "delta", "")
+        read.name(source, "response_id"), read.name_or(source, "item_id", ""), read.text_or(source, "delta", "")
     )
 
 
@@ -163,22 +167,22 @@ def _item_done(source: Mapping[str, Any]) -> ev.ServerEvent:
     call = _function_call(item)
     if call is None:
         return ev.Ignored("response.output_item.done")
-    return ev.CallDone(read.text(source, "response_id"), call)
+    return ev.CallDone(read.name(source, "response_id"), call)
 
 
 def _function_call(item: Mapping[str, Any]) -> ev.FunctionCall | None:
     if item.get("type") != "function_call" or item.get("status", "completed") != "completed":
         return None  # cut off in the middle: its arguments may be half a JSON
     arguments = "{}" if item.get("arguments") is None else read.text(item, "arguments") or "{}"
-    return ev.FunctionCall(read.text(item, "call_id"), read.text(item, "name"), arguments)
+    return ev.FunctionCall(read.name(item, "call_id"), read.name(item, "name"), arguments)
 
 
-def _calls(output: list[Mapping[str, Any]]) -> Iterator[ev.FunctionCall]:
-    """The calls that can be answered; one that cannot be read must not hide that the response is over."""
-    for item in output:
+def _each(reader: Callable[[Mapping[str, Any]], T | None], items: Iterable[Mapping[str, Any]]) -> Iterator[T]:
+    """What can be read of these; an item that cannot be read must not hide that its response is over."""
+    for item in items:
         with contextlib.suppress(read.Unreadable):
-            if (call := _function_call(item)) is not None:
-                yield call
+            if (value := reader(item)) is not None:
+                yield value
 
 
 def _response_done(source: Mapping[str, Any]) -> ev.ServerEvent:
@@ -189,16 +193,16 @@ def _response_done(source: Mapping[str, Any]) -> ev.ServerEvent:
     detail = _code(error, "code") or _code(error, "type") or _code(details, "reason")
     if status is None:  # it is over all the same
         status, detail = ResponseStatus.FAILED, detail or "unknown_status"
-    output = read.mappings(response, "output")
+    output = read.mappings(response, "output")[:MOST_OUTPUT]
     usage = read.mapping_or_empty(response, "usage")
     return ev.ResponseDone(
-        response_id=read.text_or(response, "id", ""),
+        response_id=read.name_or(response, "id", ""),
         status=status,
         detail=detail,
         metadata=read.texts(response, "metadata"),
-        calls=tuple(_calls(output)) if status is ResponseStatus.COMPLETED else (),
-        item_ids=tuple(item["id"] for item in output if isinstance(item.get("id"), str)),
-        messages=tuple(_message(item) for item in output if item.get("type") == "message"),
+        calls=tuple(_each(_function_call, output)) if status is ResponseStatus.COMPLETED else (),
+        item_ids=tuple(filter(None, _each(lambda item: read.name_or(item, "id", ""), output))),
+        messages=tuple(_each(_message, (item for item in output if item.get("type") == "message"))),
         usage_input=_tokens(read.mapping_or_empty(usage, "input_token_details"), read.count(usage, "input_tokens")),
         usage_output=_tokens(read.mapping_or_empty(usage, "output_token_details"), read.count(usage, "output_tokens")),
     )
@@ -209,7 +213,7 @@ def _message(item: Mapping[str, Any]) -> ev.ReplyMessage:
         read.text_or(part, "transcript", "") or read.text_or(part, "text", "")
         for part in read.mappings(item, "content")
     ]
-    return ev.ReplyMessage(read.text_or(item, "id", ""), "".join(parts))
+    return ev.ReplyMessage(read.name_or(item, "id", ""), "".join(parts))
 
 
 def _tokens(details: Mapping[str, Any], total: int) -> TokenCount:
@@ -231,10 +235,8 @@ def _tokens(details: Mapping[str, Any], total: int) -> TokenCount:
 def _error(source: Mapping[str, Any]) -> ev.ServerEvent:
     error = read.mapping(source, "error")
     code = _code(error, "code") or _code(error, "type") or "unknown"
-    event_id = error.get("event_id")
-    return ev.ServerError(
-        code, read.text_or(error, "message", ""), read.clean(event_id) if isinstance(event_id, str) else None
-    )
+    message = read.text_or(error, "message", "")[:LONGEST_MESSAGE]
+    return ev.ServerError(code, message, read.name_or(error, "event_id", "") or None)
 
 
 _READERS: Mapping[str, Reader] = {
@@ -243,22 +245,22 @@ _READERS: Mapping[str, Reader] = {
     # Beta alone, but it may be the first event of a server whose dialect is not known yet.
     "transcription_session.created": _session_created,
     "transcription_session.updated": lambda source: ev.SessionUpdated(read.mapping(source, "session")),
-    "input_audio_buffer.committed": lambda source: ev.AudioCommitted(read.text_or(source, "item_id", "")),
+    "input_audio_buffer.committed": lambda source: ev.AudioCommitted(read.name_or(source, "item_id", "")),
     "conversation.item.input_audio_transcription.delta": lambda source: ev.TranscriptDelta(
-        read.text_or(source, "item_id", ""), read.text_or(source, "delta", "")
+        read.name_or(source, "item_id", ""), read.text_or(source, "delta", "")
     ),
     "conversation.item.input_audio_transcription.completed": _transcript_done,
     "conversation.item.input_audio_transcription.failed": lambda source: ev.TranscriptFailed(
-        read.text_or(source, "item_id", ""), _code(read.mapping_or_empty(source, "error"), "code") or "unknown"
+        read.name_or(source, "item_id", ""), _code(read.mapping_or_empty(source, "error"), "code") or "unknown"
     ),
     "response.created": lambda source: ev.ResponseCreated(
-        read.text(read.mapping(source, "response"), "id"), read.texts(read.mapping(source, "response"), "metadata")
+        read.name(read.mapping(source, "response"), "id"), read.texts(read.mapping(source, "response"), "metadata")
     ),
     "response.output_item.done": _item_done,
     "response.done": _response_done,
     "error": _error,
-    "input_audio_buffer.speech_started": lambda source: ev.ServerSpeechStarted(read.text_or(source, "item_id", "")),
-    "input_audio_buffer.speech_stopped": lambda source: ev.ServerSpeechStopped(read.text_or(source, "item_id", "")),
+    "input_audio_buffer.speech_started": lambda source: ev.ServerSpeechStarted(read.name_or(source, "item_id", "")),
+    "input_audio_buffer.speech_stopped": lambda source: ev.ServerSpeechStopped(read.name_or(source, "item_id", "")),
     "response.mcp_call.in_progress": lambda _: ev.ServiceActs(),
     # GA's names of what is spoken and written,
     "response.output_audio.delta": _audio_delta,
