@@ -1,6 +1,7 @@
 import asyncio
 import json
 import logging
+import os
 import stat
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +53,16 @@ async def test_it_does_not_grow_without_end(tmp_path: Path) -> None:
     assert all(size < 1100 for size in sizes.values())
     newest = [line["number"] for name in sorted(sizes, reverse=True) for line in lines(tmp_path / name)]
     assert newest == list(range(newest[0], 200))
+
+
+async def test_a_pipe_in_the_file_s_place_keeps_nobody_waiting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.mkfifo(tmp_path / "audit.jsonl")
+    log = AuditLog(tmp_path)
+    await write(log, {"a": 1})
+    log.stop()
+    assert "audit.jsonl cannot be written" in caplog.text
 
 
 async def test_a_disk_that_cannot_be_written_is_told_once_and_stops_nothing(

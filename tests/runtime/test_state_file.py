@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from voice_node.runtime.state_file import StateFile, state_directory
+from voice_node.runtime.state_file import LARGEST, StateFile, state_directory
 
 
 def loaded(directory: Path) -> StateFile:
@@ -22,12 +22,11 @@ def loaded(directory: Path) -> StateFile:
 def test_what_was_saved_is_there_after_a_restart(tmp_path: Path) -> None:
     state = loaded(tmp_path / "made" / "here")
     assert not state.flag("is_muted")
-    assert state.number("volume", 70) == 70
     state.save({"is_muted": True})
-    state.save({"volume": 30})
+    state.save({"volume": {"now": 30}})
     again = loaded(tmp_path / "made" / "here")
     assert again.flag("is_muted")
-    assert again.number("volume", 70) == 30
+    assert again.mapping("volume") == {"now": 30}
 
 
 def test_what_was_saved_counts_at_once(tmp_path: Path) -> None:
@@ -44,19 +43,19 @@ def test_only_yes_is_yes(tmp_path: Path, value: object) -> None:
     assert not loaded(tmp_path).flag("is_muted")
 
 
-@pytest.mark.parametrize("value", ["30", 30.5, None, True])
-def test_only_whole_numbers_are_numbers(tmp_path: Path, value: object) -> None:
-    (tmp_path / "state.json").write_text(json.dumps({"volume": value}))
-    assert loaded(tmp_path).number("volume", 70) == 70
+@pytest.mark.parametrize("value", ["30", 30.5, None, True, []])
+def test_only_a_mapping_is_a_mapping(tmp_path: Path, value: object) -> None:
+    (tmp_path / "state.json").write_text(json.dumps({"usage": value}))
+    assert loaded(tmp_path).mapping("usage") == {}
 
 
 def test_threads_that_save_at_once_lose_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     state = loaded(tmp_path)
     with ThreadPoolExecutor(8) as threads:
-        for done in [threads.submit(state.save, {f"key_{number}": number}) for number in range(40)]:
+        for done in [threads.submit(state.save, {f"key_{number}": {"n": number}}) for number in range(40)]:
             done.result()
     again = loaded(tmp_path)
-    assert [again.number(f"key_{number}", -1) for number in range(40)] == list(range(40))
+    assert [again.mapping(f"key_{number}") for number in range(40)] == [{"n": number} for number in range(40)]
     assert caplog.text == ""
 
 
@@ -69,6 +68,7 @@ CORRUPT = {
     "a number": b"5",
     "nested too deeply": b"[" * 100_000,
     "a number of 5,000 digits": b'{"volume": ' + b"9" * 5000 + b"}",
+    "too large": b'{"is_muted": true, "x": "' + b"x" * LARGEST + b'"}',
 }
 
 
@@ -89,6 +89,42 @@ def test_a_directory_in_the_file_s_place(tmp_path: Path) -> None:
     state = loaded(tmp_path)
     state.save({"is_muted": True})
     assert loaded(tmp_path).flag("is_muted")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["state.json", "state.new"])
+def test_a_pipe_in_the_file_s_place_keeps_nobody_waiting(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    state = loaded(tmp_path)
+    assert state.was_unreadable == (name == "state.json")
+    assert state.save({"is_muted": True}) is None
+    assert loaded(tmp_path).flag("is_muted")
+
+
+def test_a_device_in_the_file_s_place_is_no_state(tmp_path: Path) -> None:
+    (tmp_path / "state.json").symlink_to("/dev/zero")
+    state = loaded(tmp_path)
+    assert state.problem is not None
+    assert "it is no file" in state.problem
+    assert state.was_unreadable
+
+
+def test_a_problem_is_there_until_the_disk_takes_what_is_remembered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "room").write_text("in the way")
+    state = loaded(tmp_path / "room")
+    assert state.problem is not None
+    assert "could not be read (Not a directory)" in state.problem
+    problem = state.save({"is_muted": True})
+    assert state.save({"is_muted": True}) == problem
+    assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.ERROR], "each is said once"
+    assert problem is not None
+    assert "state.json cannot be written" in problem
+    (tmp_path / "room").unlink()
+    assert state.save({"volume": {}}) is None
+    assert state.problem is None
+    assert loaded(tmp_path / "room").flag("is_muted"), "what the disk did not take goes with the next"
 
 
 def test_a_disk_that_cannot_be_written_is_logged_and_not_fatal(
@@ -143,7 +179,7 @@ state = StateFile(Path(sys.argv[1]))
 number = 0
 while True:
     number += 1
-    state.save({"number": number, "twin": number, "ballast": "x" * 200_000})
+    state.save({"number": {"n": number}, "twin": {"n": number}, "ballast": "x" * 200_000})
     print(number, flush=True)
 """
 
@@ -158,10 +194,10 @@ def test_a_process_that_is_killed_while_it_writes_leaves_the_old_or_the_new(tmp_
         writer.send_signal(signal.SIGKILL)
         saved = max([saved, *(int(line) for line in writer.stdout if line.endswith("\n"))])
     state = loaded(tmp_path)
-    assert state.number("number", 0) in (saved, saved + 1)
-    assert state.number("twin", 0) == state.number("number", 0)
-    state.save({"number": 0})
-    assert loaded(tmp_path).number("number", -1) == 0, "what the killed one left is in nobody's way"
+    assert state.mapping("number")["n"] in (saved, saved + 1)
+    assert state.mapping("twin") == state.mapping("number")
+    state.save({"number": {"n": 0}})
+    assert loaded(tmp_path).mapping("number") == {"n": 0}, "what the killed one left is in nobody's way"
 
 
 @pytest.mark.parametrize(

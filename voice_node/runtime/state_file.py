@@ -3,12 +3,16 @@
 import json
 import logging
 import os
+import stat
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 log = logging.getLogger(__name__)
+
+LARGEST = 1024 * 1024
+"""Bytes; a whole state has a few thousand."""
 
 
 class StateFile:
@@ -21,6 +25,8 @@ class StateFile:
         self._is_loaded = False
         self.was_unreadable = False
         """There was a file, and nobody knows what it said."""
+        self.problem: str | None = None
+        """Why what is remembered here may not survive the next restart, for people."""
 
     def load(self) -> None:
         """Read the file, if there is one; once: afterwards memory knows better than a disk that may be full."""
@@ -28,60 +34,88 @@ class StateFile:
             return
         self._is_loaded = True
         try:
-            content = json.loads(self._path.read_text(encoding="utf-8"))
+            content = json.loads(_read(self._path))
         except FileNotFoundError:
             return
-        except (OSError, ValueError, RecursionError) as error:
-            self._set_aside(type(error).__name__)
+        except _UnusableError as error:
+            self._set_aside(str(error))
+            return
+        except OSError as error:
+            self._set_aside(error.strerror or type(error).__name__)
+            return
+        except (ValueError, RecursionError):
+            self._set_aside("it is cut off or damaged")
             return
         if isinstance(content, dict):
             self._content = content
         else:
-            self._set_aside("no JSON object")
+            self._set_aside("it is cut off or damaged")
 
     def flag(self, key: str) -> bool:
         """A remembered yes or no; no where nothing is remembered."""
         return self._content.get(key) is True
-
-    def number(self, key: str, default: int) -> int:
-        """A remembered whole number."""
-        value = self._content.get(key)
-        return value if isinstance(value, int) and not isinstance(value, bool) else default
 
     def mapping(self, key: str) -> dict[str, Any]:
         """Remembered values by name."""
         value = self._content.get(key)
         return dict(value) if isinstance(value, dict) else {}
 
-    def save(self, changes: Mapping[str, Any]) -> None:
-        """Remember `changes`, on disk before this returns; a disk that cannot be written is logged, not fatal.
+    def save(self, changes: Mapping[str, Any]) -> str | None:
+        """Remember `changes`, on disk before this returns. A disk that cannot be written is no error: see `problem`.
 
-        Blocks; may be called from several threads.
+        Returns `problem`. Blocks; may be called from several threads.
         """
         with self._writing:
             self._content |= changes
             self._write()
+            return self.problem
 
     def _write(self) -> None:
         temporary = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("w", encoding="utf-8") as file:
+            temporary.unlink(missing_ok=True)  # whatever it is: opening a pipe would wait for its reader
+            with temporary.open("x", encoding="utf-8") as file:
                 json.dump(self._content, file)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._path)
             _sync(self._path.parent)
         except OSError as error:
-            log.error("%s cannot be written: %s", self._path, error.strerror)  # noqa: TRY400 - no traceback for a full disk
+            problem = f"{self._path} cannot be written ({error.strerror}): a restart forgets a mute or a setting"
+            if problem != self.problem:
+                log.error("%s", problem)  # noqa: TRY400 - no traceback for a full disk
+            self.problem = problem
+        else:
+            if self.problem is not None:
+                log.info("%s is whole again", self._path)
+            self.problem = None
 
     def _set_aside(self, why: str) -> None:
         self.was_unreadable = True
-        log.warning("%s cannot be read (%s): it is set aside", self._path, why)
+        self.problem = f"{self._path} could not be read ({why}) and is set aside: the room is muted until it is unmuted"
+        log.warning("%s", self.problem)
         try:
             self._path.replace(self._path.with_suffix(".bad"))
         except OSError:
             return
+
+
+class _UnusableError(Exception):
+    """This is no state; the text says what it is."""
+
+
+def _read(path: Path) -> str:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe would wait for its writer
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _UnusableError("it is no file")
+        content = os.read(descriptor, LARGEST + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) > LARGEST:
+        raise _UnusableError(f"it is larger than {LARGEST} bytes")
+    return content.decode()
 
 
 def _sync(directory: Path) -> None:
