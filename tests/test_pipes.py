@@ -5,8 +5,18 @@ import logging
 import pytest
 
 from voice_node.model.command import BrokerChanged, HomeAssistantStatus
-from voice_node.model.control import AnswerCall, AskText
-from voice_node.model.turn import LostReason, MuteChanged, ReplyAudio, ReplyAudioEnded, SoundCounted, TurnLost
+from voice_node.model.control import AnswerCall, AskText, StopReply
+from voice_node.model.speech import EndReason, Speech, SpeechAudio, SpeechEnded, SpeechStarted
+from voice_node.model.turn import (
+    LostReason,
+    MuteChanged,
+    ReplyAudio,
+    ReplyAudioEnded,
+    SoundCounted,
+    StopTaken,
+    ToolCall,
+    TurnLost,
+)
 from voice_node.pipes import Pipes
 
 
@@ -73,6 +83,56 @@ def test_volumes_of_announcements_that_never_came_are_forgotten() -> None:
 def test_without_a_player_nothing_is_played() -> None:
     Pipes().play(ReplyAudio("t", "i", "r", b""))
     assert Pipes().player is None
+
+
+async def test_a_stop_overtakes_the_speech_that_waits_and_stops_it_in_its_own_place_too() -> None:
+    pipes = Pipes()
+    speech: list[Speech] = [
+        SpeechStarted("t2", 0),
+        *(SpeechAudio("t2", b"") for _ in range(400)),
+        SpeechEnded("t2", 0, 900, 900, 20.0, True, EndReason.SILENCE),
+    ]
+    for value in speech:
+        await pipes.inputs.put(value)
+    pipes.request(AskText("t3", "a text"))
+    pipes.stop(StopReply("item_1", 700))
+    pipes.request(AskText("t4", "a text"))
+    read = [await anext(pipes.inputs) for _ in range(len(pipes.inputs))]
+    asked = AskText("t3", "a text"), StopReply(), AskText("t4", "a text")
+    assert read == [StopReply("item_1", 700), *speech, *asked]
+
+
+async def test_a_reply_that_is_spoken_over_is_silenced_before_the_speech_that_waits_goes_on() -> None:
+    pipes = Pipes()
+    await pipes.inputs.put(SpeechStarted("t2", 0))
+    pipes.silence(StopReply("item_1", 700))
+    await pipes.inputs.put(SpeechStarted("t3", 0))
+    read = [await anext(pipes.inputs) for _ in range(3)]
+    assert read == [StopReply("item_1", 700), SpeechStarted("t2", 0), SpeechStarted("t3", 0)]
+
+
+async def test_the_router_is_told_when_the_session_has_all_of_a_stop() -> None:
+    pipes = Pipes()
+    pipes.stop(StopReply())
+    assert await anext(pipes.inputs) == StopReply()
+    assert await anext(pipes.inbox) == StopTaken()
+
+    await pipes.inputs.put(SpeechStarted("t2", 0))
+    pipes.stop(StopReply())
+    assert [await anext(pipes.inputs) for _ in range(2)] == [StopReply(), SpeechStarted("t2", 0)]
+    assert len(pipes.inbox) == 0
+    call = ToolCall("t2", "c1", "light", "{}")
+    pipes.tell(call)
+    assert await anext(pipes.inputs) == StopReply()
+    assert [await anext(pipes.inbox) for _ in range(2)] == [call, StopTaken()]
+
+
+def test_a_stop_that_finds_no_room_keeps_nobody_waiting() -> None:
+    pipes = Pipes()
+    for _ in range(564):
+        pipes.inputs.offer(AnswerCall("call_1", "{}"))
+    pipes.stop(StopReply())
+    assert len(pipes.inbox) == 1
 
 
 def test_requests_leave_room_for_answers() -> None:

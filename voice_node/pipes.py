@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import assert_never
 
 from voice_node.model.command import BrokerChanged, Command
-from voice_node.model.control import AskText, SayText
-from voice_node.model.turn import LostReason, Outcome, ReplyAudio, ReplyAudioEnded, TurnLost
+from voice_node.model.control import AskText, SayText, StopReply
+from voice_node.model.turn import LostReason, Outcome, ReplyAudio, ReplyAudioEnded, StopTaken, TurnLost
 from voice_node.runtime.pipe import Pipe
 from voice_node.session.protocol import Input
 from voice_node.stages import Player
@@ -24,7 +24,7 @@ class Pipes:
     """The two channels; adapters get their ends of them before there is a pipeline."""
 
     def __init__(self) -> None:
-        self.inputs: Pipe[Input] = Pipe(564, reserved=564 - MOST_SPEECH)
+        self.inputs: Pipe[Input] = Pipe(564, reserved=564 - MOST_SPEECH, taken=self._taken)
         self.inbox: Pipe[Outcome | Command] = Pipe(2000)
         self.player: Player | None = None
         self.volume = 70
@@ -37,6 +37,8 @@ class Pipes:
         self._hushed_turn = ""
         self._is_losing = False
         """Outcomes, and that was said once."""
+        self._stops: deque[Input] = deque()
+        """Orders to stop that wait in `inputs`, each in the place in which it was given."""
 
     def tell(self, outcome: Outcome) -> None:
         """An outcome for the router."""
@@ -52,6 +54,32 @@ class Pipes:
             self.inputs.offer(wish)
         else:
             self.tell(TurnLost(wish.turn_id, LostReason.BUSY))
+
+    def silence(self, heard: StopReply) -> None:
+        """The reply was silenced: the session hears of it before the speech that waits."""
+        self.inputs.overtake(heard)
+
+    def stop(self, heard: StopReply) -> None:
+        """The router orders a stop, and is told when the session has it.
+
+        It acts at once on the reply that is given, and in its own place on what was said or asked before it and is
+        still on its way: else that would be answered after somebody said stop.
+        """
+        last = heard
+        if len(self.inputs):
+            self.silence(heard)
+            last = StopReply()
+        if self.inputs.offer(last):
+            self._stops.append(last)
+        else:
+            self.tell(StopTaken())
+
+    def _taken(self, value: Input) -> None:
+        if self._stops and value is self._stops[0]:  # not `==`: all that cut nothing are equal
+            self._stops.popleft()
+            self.tell(StopTaken())
+        elif not self._stops and isinstance(value, StopReply):
+            self.tell(StopTaken())
 
     def order(self, command: Command) -> None:
         """A command for the router; a broker's flood must not push out outcomes."""

@@ -10,6 +10,7 @@ from voice_node.model import command as cmd
 from voice_node.model import control as ctl
 from voice_node.model import report as rep
 from voice_node.model.command import DeviceReport
+from voice_node.model.turn import StopTaken
 from voice_node.router.action import Action
 from voice_node.router.costs import Costs
 from voice_node.router.policy import MOST_CALLS, MOST_REFUSALS
@@ -113,6 +114,40 @@ def test_a_model_that_cannot_stop_calling_is_stopped() -> None:
     stopped = node.hears(call("c99", arguments='{"on":true,"n":99}'))
     assert of(ctl.StopReply, stopped) == [ctl.StopReply()]
     assert answers(stopped) == ["c99"]
+
+
+def test_a_call_that_lay_behind_a_stop_is_refused_and_one_of_a_turn_that_goes_on_is_not() -> None:
+    node = board()
+    assert of(ctl.StopReply, node.gets(cmd.Stop())) == [ctl.StopReply()]
+    for call_id, name in (("c1", "light"), ("c2", "plug"), ("c3", "door")):
+        actions = node.hears(call(call_id, name=name, arguments="{}" if name != "light" else '{"on":true}'))
+        assert answers(actions) == [call_id]
+        assert output(actions) == {"error": "refused: the person said stop"}
+        assert errors(actions) == ["stopped"]
+        assert of(rep.CallReport, actions) == []
+        assert of(rep.DeviceOrder, actions) == []
+    assert node.hears(StopTaken()) == []
+    assert of(rep.CallReport, node.hears(call("c4", "t2"))) != []
+
+
+def test_each_of_two_stops_is_waited_for() -> None:
+    node = board()
+    node.gets(cmd.Stop())
+    node.gets(cmd.Stop())
+    node.hears(StopTaken())
+    assert errors(node.hears(call("c1"))) == ["stopped"]
+    node.hears(StopTaken())
+    assert of(rep.CallReport, node.hears(call("c2"))) != []
+
+
+def test_a_stop_that_the_session_never_takes_does_not_stop_the_room_for_good() -> None:
+    node = board()
+    node.gets(cmd.Stop())
+    node.at += 15
+    assert of(rep.CallReport, node.hears(call("c1"))) != []
+    node.gets(cmd.Stop())
+    node.hears(StopTaken())
+    assert of(rep.CallReport, node.hears(call("c2"))) != []
 
 
 def test_parallel_calls_are_answered_in_any_order() -> None:

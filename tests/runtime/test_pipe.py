@@ -166,6 +166,32 @@ async def test_reserved_places_are_for_those_who_cannot_wait() -> None:
     assert [await anext(pipe) for _ in range(2)] == ["answer 2", "sound 3"]
 
 
+async def test_what_overtakes_is_read_first_and_takes_no_more_room_than_there_is() -> None:
+    pipe: Pipe[str] = Pipe(3, reserved=1)
+    await pipe.put("sound 1")
+    await pipe.put("sound 2")
+    assert pipe.overtake("stop")
+    assert not pipe.overtake("one too many")
+    assert pipe.lost == 1
+    assert [await anext(pipe) for _ in range(3)] == ["stop", "sound 1", "sound 2"]
+    reader = asyncio.ensure_future(anext(pipe))
+    await turns()
+    assert pipe.overtake("stop")
+    assert await soon(reader) == "stop"
+    pipe.close()
+    assert not pipe.overtake("too late")
+
+
+async def test_who_wants_to_know_is_told_before_the_reader() -> None:
+    order: list[str] = []
+    pipe: Pipe[str] = Pipe(2, taken=lambda item: order.append(f"taken {item}"))
+    pipe.offer("a")
+    pipe.close()
+    async for item in pipe:
+        order.append(f"read {item}")
+    assert order == ["taken a", "read a"]
+
+
 @given(st.lists(st.sampled_from(["put", "offer", "read", "cancel", "turn"]), max_size=60), st.integers(1, 4))
 @settings(max_examples=100, deadline=None)
 def test_no_order_of_events_loses_doubles_or_swaps(script: list[str], capacity: int) -> None:

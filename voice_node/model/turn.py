@@ -183,6 +183,11 @@ class NumberHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class StopTaken:
+    """The session has a stop that the router ordered: calls that it told before are of turns that are stopped."""
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureChanged:
     """The sound source opened, was lost or was opened again."""
 
@@ -224,6 +229,7 @@ Outcome = (
     | ServiceTrouble
     | SpeechChanged
     | NumberHeard
+    | StopTaken
     | CaptureChanged
     | PlaybackChanged
     | MuteChanged

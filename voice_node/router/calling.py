@@ -5,10 +5,12 @@ Rules
 1. Each call gets exactly one output: a result, an error, a timeout, a refusal, "home unreachable", or the question that
    the model is to put to the person. Only a call whose turn is over gets none: nobody waits for it.
 2. A call goes out at most once, under its own `call_id`; an id that was seen before never acts again.
-3. Before it goes out it passes, in this order: an id that is new, a name that exists, its schema, the templates of
-   `publish`, the rules of `policy`, and a person where `confirm` asks for one.
+3. Before it goes out it passes, in this order: an id that is new, no stop under way, a name that exists, its schema,
+   the templates of `publish`, the rules of `policy`, and a person where `confirm` asks for one.
 4. Whatever becomes of it is written to the audit log, once: who asked, what, who decided, how it ended. Arguments are
    written only with `log.tool_arguments: true`.
+5. After a stop, calls are refused until the session has taken it: it told them while it knew of no stop, so they are of
+   the turns that are stopped. What it tells later is of turns that go on.
 """
 
 import json
@@ -34,6 +36,8 @@ from voice_node.router.wish import Wish
 from voice_node.settings.mcp import RemoteTool
 
 UNREACHABLE = "home unreachable"
+LONGEST_STOP_S = 15.0
+"""A session that did not take a stop by then will not: it gives up a service that does not read after 10 s."""
 
 
 class Calling:
@@ -58,6 +62,9 @@ class Calling:
         self._rules = Rules()
         self._published: dict[str, tuple[Wish, str]] = {}
         """By id: the calls that are open, and who let them pass."""
+        self._stops = 0
+        """Stops that the session has not taken yet."""
+        self._stops_until = 0.0
 
     def __len__(self) -> int:
         return len(self._calls) + len(self._confirmation)
@@ -79,19 +86,22 @@ class Calling:
         """The model calls a tool."""
         if self._calls.knows(call.call_id) or self._confirmation.holds(call.call_id):
             return self._repeated(call, asked_by, now)
+        if self._stops and now.at < self._stops_until:
+            return self._refuse(call, asked_by, Refused("stopped", "refused: the person said stop"), now)
         tool = self._tools.get(call.name)
         if tool is None:
             names = ", ".join(tool.name for tool in self._tools)
-            return self._refuse(call, asked_by, Refused("unknown_tool", f"there is no such tool; there are: {names}"))
+            unknown = Refused("unknown_tool", f"there is no such tool; there are: {names}")
+            return self._refuse(call, asked_by, unknown, now)
         try:
             arguments = self._tools.read(call.name, call.arguments)
             direct = order(tool, arguments)
         except BadArguments as error:
-            return self._refuse(call, asked_by, Refused("bad_arguments", str(error)))
+            return self._refuse(call, asked_by, Refused("bad_arguments", str(error)), now)
         refused = self._rules.refusal(tool, arguments, call.turn_id, now)
         wish = Wish(call.call_id, call.turn_id, tool, arguments, direct, asked_by, now.at)
         if refused is not None:
-            return self._refuse(call, asked_by, refused, wish)
+            return self._refuse(call, asked_by, refused, now, wish)
         if tool.policy == "never":
             return self._carry_out(wish, "rule", now)
         return self._decided(self._confirmation.begin(wish, now), now)
@@ -162,7 +172,11 @@ class Calling:
 
     def stop(self, now: Moment) -> list[Action]:
         """Somebody said stop."""
-        return self._decided(self._confirmation.stop(now), now)
+        return [*self._stop_reply(now), *self._decided(self._confirmation.stop(now), now)]
+
+    def stop_taken(self) -> None:
+        """The session knows of a stop."""
+        self._stops = max(0, self._stops - 1)
 
     def turn_over(self, turn_id: str, now: Moment, *, is_lost: bool) -> list[Action]:
         """Nobody waits for the calls of this turn any more."""
@@ -226,9 +240,16 @@ class Calling:
         """Nothing acts twice; the model must not wait for what was answered before."""
         if self._calls.is_open(call.call_id) or self._confirmation.holds(call.call_id):
             return self._problems.tell("repeated_call", "a call came again before its answer", call.turn_id)
-        return self._refuse(call, asked_by, Refused("repeated_call", "a call of this id was made before"))
+        return self._refuse(call, asked_by, Refused("repeated_call", "a call of this id was made before"), now)
 
-    def _refuse(self, call: ToolCall, asked_by: str, refused: Refused, wish: Wish | None = None) -> list[Action]:
+    def _stop_reply(self, now: Moment) -> list[Action]:
+        self._stops = self._stops + 1 if now.at < self._stops_until else 1
+        self._stops_until = now.at + LONGEST_STOP_S
+        return [ctl.StopReply()]
+
+    def _refuse(
+        self, call: ToolCall, asked_by: str, refused: Refused, now: Moment, wish: Wish | None = None
+    ) -> list[Action]:
         """Nothing reaches home automation but the report; the model gets the reason as the call's output."""
         is_known = self._tools.get(call.name) is not None
         place = call.name if is_known else "a tool that is not offered"
@@ -252,7 +273,7 @@ class Calling:
             *self._problems.tell(refused.code, f"{place} was not called: {_plain(refused.code)}", call.turn_id),
             ctl.Audit(entry),
         ]
-        return [*actions, ctl.StopReply()] if self._rules.refused(call.turn_id) else actions
+        return [*actions, *self._stop_reply(now)] if self._rules.refused(call.turn_id) else actions
 
     def _refuse_wish(self, wish: Wish, by: str, refused: Refused, now: Moment) -> list[Action]:
         """A person, or nobody, has decided."""

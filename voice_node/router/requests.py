@@ -47,7 +47,7 @@ class Requests:
                 timeout_ms = timeout_ms or self._tuning.settings.activation.follow_up_ms
                 return [ctl.OpenGate(timeout_ms), Response("listen", reply_to=reply_to)]
             case cmd.Stop(reply_to):
-                return [ctl.StopReply(), *self._calling.stop(now), Response("stop", reply_to=reply_to)]
+                return [*self._calling.stop(now), Response("stop", reply_to=reply_to)]
             case cmd.Say(text, _, volume, reply_to):
                 turn_id = self._begin()
                 return [ctl.SayText(turn_id, text, volume), Response("say", None, {"turn_id": turn_id}, reply_to)]

@@ -26,6 +26,7 @@ from voice_node.model.turn import (
     ServiceTrouble,
     SoundCounted,
     SpeechChanged,
+    StopTaken,
     ToolCall,
     Transcript,
     TurnFinished,
@@ -167,6 +168,9 @@ class Router:
             case MuteChanged(is_muted):
                 self._status.is_muted = is_muted
                 actions = [rep.SettingState("mute", "ON" if is_muted else "OFF")]
+            case StopTaken():
+                self._calling.stop_taken()
+                actions = []
             case ReplyStarted():
                 actions = []
             case _:

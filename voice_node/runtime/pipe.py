@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -13,11 +14,15 @@ class Pipe(Generic[T]):
     The iterator is the pipe itself: an async generator would be finished by one cancelled `anext()`.
     """
 
-    def __init__(self, capacity: int, reserved: int = 0) -> None:
-        """Of `capacity` items, the last `reserved` places are for `offer`, so that who can wait pushes nobody out."""
+    def __init__(self, capacity: int, reserved: int = 0, taken: Callable[[T], None] | None = None) -> None:
+        """Of `capacity` items, the last `reserved` places are for `offer`, so that who can wait pushes nobody out.
+
+        `taken` is told of each item as the reader gets it.
+        """
         self._items: deque[T] = deque()
         self._capacity = capacity
         self._waits_from = capacity - reserved
+        self._taken = taken
         self._is_closed = False
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
@@ -34,10 +39,17 @@ class Pipe(Generic[T]):
 
     def offer(self, item: T) -> bool:
         """Put `item` without waiting; False, and counted, where the pipe is full or closed."""
+        return self._offer(item, self._items.append)
+
+    def overtake(self, item: T) -> bool:
+        """As `offer`, but before everything that waits: of two that overtake, the later one is read first."""
+        return self._offer(item, self._items.appendleft)
+
+    def _offer(self, item: T, add: Callable[[T], None]) -> bool:
         if self._is_closed or len(self._items) >= self._capacity:
             self.lost += 1
             return False
-        self._items.append(item)
+        add(item)
         self._filled.set()
         return True
 
@@ -65,4 +77,6 @@ class Pipe(Generic[T]):
             await self._filled.wait()
         item = self._items.popleft()
         self._emptied.set()
+        if self._taken is not None:
+            self._taken(item)
         return item
