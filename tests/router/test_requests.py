@@ -9,11 +9,24 @@ ASKED = cmd.ReplyTo("some/topic", b"1", "t-9")
 
 
 def test_listening_lasts_as_long_as_people_have_tuned_it() -> None:
-    node = Switchboard()
+    node = Switchboard(activation={"mode": "push_to_talk"})
     assert of(ctl.OpenGate, node.gets(cmd.Listen())) == [ctl.OpenGate(8000)]
     node.gets(cmd.SetSetting("follow_up_ms", 3000))
     assert of(ctl.OpenGate, node.gets(cmd.Listen())) == [ctl.OpenGate(3000)]
     assert of(ctl.OpenGate, node.gets(cmd.Listen(500))) == [ctl.OpenGate(500)]
+
+
+def test_a_room_that_any_voice_wakes_says_that_it_listens_already() -> None:
+    actions = Switchboard().gets(cmd.Listen(500, reply_to=ASKED))
+    assert actions[0] == rep.Response("listen", None, {"already": "listening"}, ASKED)
+    assert of(ctl.OpenGate, actions) == []
+
+
+def test_a_room_whose_budget_is_spent_does_not_listen() -> None:
+    node = Switchboard()
+    node.router._status.is_over_budget = True
+    actions = node.router._requests.answer(cmd.Listen(reply_to=ASKED), node.now)
+    assert actions == [rep.Response("listen", "the day's budget is spent", {}, ASKED)]
 
 
 def test_a_decision_about_nothing_is_answered_where_it_was_asked() -> None:

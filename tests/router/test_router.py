@@ -377,8 +377,11 @@ def test_each_tool_has_its_own_deadline() -> None:
 
 
 def test_listen() -> None:
-    board = Switchboard(activation={"follow_up_ms": 4000})
-    assert board.gets(cmd.Listen(2500, ASKED))[:2] == [ctl.OpenGate(2500), rep.Response("listen", reply_to=ASKED)]
+    board = Switchboard(activation={"mode": "wake_word", "follow_up_ms": 4000})
+    assert board.gets(cmd.Listen(2500, ASKED))[:2] == [
+        ctl.OpenGate(2500),
+        rep.Response("listen", None, {"timeout_ms": 2500}, ASKED),
+    ]
     assert of(ctl.OpenGate, board.gets(cmd.Listen())) == [ctl.OpenGate(4000)]
 
 

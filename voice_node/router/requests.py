@@ -41,11 +41,8 @@ class Requests:
     def answer(self, request: cmd.Request, now: Moment) -> list[Action]:
         """What becomes of a request."""
         match request:
-            case cmd.Listen(timeout_ms, reply_to):
-                if self._status.is_muted:
-                    return [Response("listen", "the microphone is muted", {}, reply_to)]
-                timeout_ms = timeout_ms or self._tuning.settings.activation.follow_up_ms
-                return [ctl.OpenGate(timeout_ms), Response("listen", reply_to=reply_to)]
+            case cmd.Listen():
+                return self._listen(request)
             case cmd.Stop(reply_to):
                 return [*self._calling.stop(now), Response("stop", reply_to=reply_to)]
             case cmd.Say(text, _, volume, reply_to):
@@ -68,6 +65,17 @@ class Requests:
                 return [Response("diagnose", None, self._diagnosis(), reply_to)]
             case _:
                 assert_never(request)
+
+    def _listen(self, request: cmd.Listen) -> list[Action]:
+        activation = self._tuning.settings.activation
+        if self._status.is_muted:
+            return [Response("listen", "the microphone is muted", {}, request.reply_to)]
+        if self._status.is_over_budget:
+            return [Response("listen", "the day's budget is spent", {}, request.reply_to)]
+        if activation.mode == "voice":  # a voice opens its gate at any time
+            return [Response("listen", None, {"already": "listening"}, request.reply_to)]
+        timeout_ms = request.timeout_ms or activation.follow_up_ms
+        return [ctl.OpenGate(timeout_ms), Response("listen", None, {"timeout_ms": timeout_ms}, request.reply_to)]
 
     def _begin(self) -> str:
         turn_id = self._next_turn_id()
