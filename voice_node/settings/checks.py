@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from voice_node.settings.problem import KeyPath, Problem, one_of, shown
-from voice_node.settings.schema import RoomSettings
+from voice_node.settings.schema import BUNDLED_WAKE_WORDS, RoomSettings
 from voice_node.settings.session import AuthUrl, SessionSettings
 from voice_node.settings.session_limits import Limit, idle, is_written, not_taken, unusable
 from voice_node.settings.tools import Tool
@@ -64,11 +64,23 @@ def check_files(settings: RoomSettings, folder: Path) -> Iterator[Problem]:
     device = settings.capture.device
     if isinstance(device, str) and device.startswith(WAV):
         yield from _file(("capture", "device"), device.removeprefix(WAV), folder)
+    if settings.activation.mode == "wake_word":
+        for word in settings.activation.wake_words:
+            if word not in BUNDLED_WAKE_WORDS:
+                yield from _wake_word(word, folder)
     if settings.mqtt.tls is not None:
         for key in ("ca", "cert", "key"):
             name = getattr(settings.mqtt.tls, key)
             if name is not None:
                 yield from _file(("mqtt", "tls", key), name, folder)
+
+
+def _wake_word(word: str, folder: Path) -> Iterator[Problem]:
+    path = ("activation", "wake_word")
+    if word.endswith(".json") or "/" in word:
+        yield from _file(path, word, folder)
+    else:
+        yield Problem(path, f"{shown(word)} is none of {one_of(BUNDLED_WAKE_WORDS)}, and no .json file of a model")
 
 
 def strings(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:

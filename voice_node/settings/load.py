@@ -11,11 +11,12 @@ from voice_node.settings.broker_address import check_broker_address
 from voice_node.settings.checks import WAV, check_files, check_settings, find_idle
 from voice_node.settings.defaults import with_dependent_defaults
 from voice_node.settings.document import Document, read_document
+from voice_node.settings.extras import check_extras
 from voice_node.settings.not_yet import find_not_yet
 from voice_node.settings.offline_language import find_unheard_language
 from voice_node.settings.problem import Problem, is_touched, key_name
 from voice_node.settings.retired import find_retired
-from voice_node.settings.schema import RoomSettings
+from voice_node.settings.schema import BUNDLED_WAKE_WORDS, RoomSettings
 from voice_node.settings.secrets import find_written_secrets
 from voice_node.settings.validate import Check, validate
 
@@ -48,7 +49,12 @@ def load_room(path: Path, extra_checks: Iterable[Check] = ()) -> LoadedRoom:
     folder = path.parent
 
     def check(settings: RoomSettings) -> Iterable[Problem]:
-        return (*check_settings(settings), *check_broker_address(settings), *check_files(settings, folder))
+        return (
+            *check_settings(settings),
+            *check_extras(settings),
+            *check_broker_address(settings),
+            *check_files(settings, folder),
+        )
 
     settings, found = validate(values, document.broken | secret, (check, *extra_checks))
     problems += found
@@ -72,6 +78,8 @@ def _with_absolute_files(settings: RoomSettings, folder: Path) -> RoomSettings:
     if isinstance(device, str) and device.startswith(WAV):
         file = _absolute(device.removeprefix(WAV), folder)
         changes["capture"] = settings.capture.model_copy(update={"device": WAV + file})
+    words = [_absolute_word(word, folder) for word in settings.activation.wake_words]
+    changes["activation"] = settings.activation.model_copy(update={"wake_word": words[0] if len(words) == 1 else words})
     tls = settings.mqtt.tls
     if tls is not None:
         names = {key: name for key in ("ca", "cert", "key") if (name := getattr(tls, key)) is not None}
@@ -82,6 +90,10 @@ def _with_absolute_files(settings: RoomSettings, folder: Path) -> RoomSettings:
 
 def _absolute(name: str, folder: Path) -> str:
     return str((folder / name).absolute())
+
+
+def _absolute_word(word: str, folder: Path) -> str:
+    return word if word in BUNDLED_WAKE_WORDS else _absolute(word, folder)
 
 
 def _report(path: Path, document: Document, problems: Iterable[Problem]) -> str:

@@ -23,20 +23,15 @@ class NotYet:
 
 
 _LATER = "is not in this version yet"
-_ALWAYS = "the node would listen at all times"
 
 NOT_YET = (
     NotYet(("gate", "confirm"), ("auto", "off"), f"{_LATER}: webrtcvad decides alone"),
-    NotYet(("activation", "mode"), ("voice",), f"{_LATER}, {_ALWAYS} instead: only voice can be used", is_error=True),
     NotYet(("activation", "arbitration"), ("off",), f"{_LATER}: every room that hears the words answers"),
     NotYet(
         ("capture", "echo"),
         ("half_duplex", "off"),
         f"{_LATER}, the node would hear itself: use half_duplex",
         is_error=True,
-    ),
-    NotYet(
-        ("mute", "gpio"), (None,), f"{_LATER}, the switch would not mute: delete the line or use null", is_error=True
     ),
     NotYet(
         ("session", "tools", "*", "require_approval"),

@@ -19,6 +19,14 @@ FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 """Relative to the room file; `settings/load` makes it absolute."""
 
 
+WakeWord = Annotated[str, Field(min_length=1, max_length=4096)]
+
+BUNDLED_WAKE_WORDS = ("alexa", "hey_jarvis", "hey_mycroft", "okay_nabu")
+"""What the library brings; a test holds this list against it."""
+
+SHORTEST_WINDOW_MS = 5000
+
+
 class CaptureSettings(Section):
     """Where sound comes in."""
 
@@ -47,9 +55,33 @@ class ActivationSettings(Section):
     """What makes the node listen."""
 
     mode: Literal["voice", "wake_word", "push_to_talk"] = "voice"
-    wake_word: str = Field(default="okay_nabu", min_length=1, max_length=256)
+    wake_word: WakeWord | Annotated[list[WakeWord], Field(min_length=1, max_length=4)] = "okay_nabu"
+    """One or several: names of `BUNDLED_WAKE_WORDS`, or files that describe an own microWakeWord model."""
     follow_up_ms: int = Field(default=8000, ge=0, le=60000)
+    """After a reply the node attends for so long without a wake word."""
+    only_if_addressed: bool = False
+    """In the mode `voice`: the model is told to stay silent when the words were not meant for it."""
+    button_gpio: int | None = Field(default=None, ge=0, le=63)
+    """Pin of a button that opens a turn."""
     arbitration: Literal["off", "on"] = "off"
+
+    @property
+    def wake_words(self) -> tuple[str, ...]:
+        """Those that are listened for."""
+        return (self.wake_word,) if isinstance(self.wake_word, str) else tuple(self.wake_word)
+
+    @property
+    def window_ms(self) -> int:
+        """How long a wake word, a button or a request lets the node attend; also where nothing follows a reply."""
+        return max(self.follow_up_ms, SHORTEST_WINDOW_MS)
+
+
+class IndicatorSettings(Section):
+    """What shows the room's state beside MQTT."""
+
+    led_gpio: int | None = Field(default=None, ge=0, le=63)
+    command: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(min_length=1, max_length=32)] | None = None
+    """Run with the state as its last argument, whenever it changes."""
 
 
 class PlaybackSettings(Section):
@@ -124,6 +156,7 @@ class RoomSettings(Section):
     capture: CaptureSettings = Field(default_factory=CaptureSettings)
     gate: GateSettings = Field(default_factory=GateSettings)
     activation: ActivationSettings = Field(default_factory=ActivationSettings)
+    indicator: IndicatorSettings = Field(default_factory=IndicatorSettings)
     session: SessionSettings = Field(default_factory=SessionSettings)
     playback: PlaybackSettings = Field(default_factory=PlaybackSettings)
     tools: list[Tool] = Field(default_factory=list, max_length=128)

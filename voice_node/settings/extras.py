@@ -1,0 +1,40 @@
+"""What a room asks for that only an extra brings: an error that says how to get it, before a person waits in vain."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from voice_node.settings.problem import KeyPath, Problem
+from voice_node.settings.schema import RoomSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Part of an optional installation."""
+
+    name: str
+    module: str
+    """There if it is installed."""
+    path: KeyPath
+    """The key that asks for it."""
+    is_wanted: Callable[[RoomSettings], bool]
+
+
+EXTRAS = (
+    Extra("wake", "pymicro_wakeword", ("activation", "mode"), lambda room: room.activation.mode == "wake_word"),
+    Extra("gpio", "gpiozero", ("activation", "button_gpio"), lambda room: room.activation.button_gpio is not None),
+    Extra("gpio", "gpiozero", ("indicator", "led_gpio"), lambda room: room.indicator.led_gpio is not None),
+    Extra("gpio", "gpiozero", ("mute", "gpio"), lambda room: room.mute.gpio is not None),
+)
+
+
+def is_installed(module: str) -> bool:
+    """Whether a top-level module can be imported; it is not imported."""
+    return find_spec(module) is not None
+
+
+def check_extras(settings: RoomSettings, is_there: Callable[[str], bool] = is_installed) -> Iterator[Problem]:
+    """What is asked for and not installed."""
+    for extra in EXTRAS:
+        if extra.is_wanted(settings) and not is_there(extra.module):
+            yield Problem(extra.path, f"needs the extra `{extra.name}`: pip install 'voice-node[{extra.name}]'")
