@@ -1,8 +1,11 @@
 """A Realtime server that answers at once: each commit becomes a transcript and a call of the first tool.
 
-usage: python instant_server.py    Prints its port, then for each turn one JSON line with its own clock's times (the
+usage: python -m tests.benchmarks.instant_server
+
+Prints its port, then for each turn one JSON line with its own clock's times (the
 monotonic clock of Linux is the same for all processes): `commit_at` when the commit had been read, `call_at` when the
-call had been written. Ends with its standard input.
+call had been written. Ends with its standard input; with 1 where the client sent what is not in the published schema,
+which is looked at only then: it would cost the turns time.
 """
 
 import asyncio
@@ -15,7 +18,11 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 
+from tests.fakes.wire_net import WireNet
+
 _numbers = itertools.count(1)
+_heard: set[str] = set()
+"""Client events but appends of sound."""
 
 
 class Talk:
@@ -31,6 +38,7 @@ class Talk:
         async for message in self._connection:
             if message[:39] == '{"type":"input_audio_buffer.append","au':
                 continue
+            _heard.add(str(message))
             event = json.loads(message)
             match event["type"]:
                 case "session.update":
@@ -75,12 +83,17 @@ class Talk:
         await self._connection.send(json.dumps({"type": event_type, "event_id": f"event_{next(_numbers)}", **fields}))
 
 
-async def _main() -> None:
+async def _main() -> int:
     async with serve(lambda connection: Talk(connection).run(), "127.0.0.1", 0, compression=None) as server:
         print(next(iter(server.sockets)).getsockname()[1], flush=True)
         await asyncio.to_thread(sys.stdin.read)
+    net = WireNet()
+    for message in _heard:
+        net.catch("ga", message)
+    print(*net.torn, sep="\n", file=sys.stderr, end="")
+    return int(bool(net.torn))
 
 
 if __name__ == "__main__":
     logging.disable()  # cut connections are what some benchmarks are about
-    asyncio.run(_main())
+    sys.exit(asyncio.run(_main()))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-SERVER = Path(__file__).parent / "instant_server.py"
+SERVER = "tests.benchmarks.instant_server"
 RECORDING = Path(__file__).parents[2] / "config" / "demo" / "three_sentences.wav"
 
 
@@ -34,15 +34,16 @@ class InstantServer:
 def instant_server() -> Iterator[InstantServer]:
     """Runs until the context is left."""
     process = subprocess.Popen(
-        [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        [sys.executable, "-m", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     )
     assert process.stdout is not None
     yield InstantServer(process, int(process.stdout.readline()))
-    process.terminate()
-    process.wait()
-    process.stdout.close()
     assert process.stdin is not None
     process.stdin.close()
+    code = process.wait(30)
+    process.stdout.close()
+    if code != 0:
+        raise RuntimeError("the node sent what is not in the published schema")
 
 
 def write_room(folder: Path, server_port: int, broker_port: int, recording: Path) -> Path:

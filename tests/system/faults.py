@@ -340,6 +340,7 @@ class Storm:
         self._demand("calls have more than one output", [call for call, number in outputs if number > 1])
         self._demand("calls have no output", self._unanswered)
         self._demand("outputs are for no call", [call for talk in server.talks for call in talk.strangers])
+        self._demand("client events are not as published", server.net.torn)
         if not outcome.delayed or not executed or not self._owed:
             outcome.failures.append("the storm did not bite: nothing came late, or nothing at all")
 

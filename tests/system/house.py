@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from tests.fakes.mqtt_spy import MqttSpy, Seen
 from tests.fakes.until import until
+from tests.fakes.wire_net import recording_node, torn_by
 
 RECORDING = Path(__file__).parents[2] / "config" / "demo" / "three_sentences.wav"
 SENTENCES_S = {1: (0.5, 2.7), 2: (3.6, 7.1), 3: (8.0, 11.4)}
@@ -151,7 +152,10 @@ class Program:
         self._files.mkdir()
         with (self._files / "out").open("wb") as out, (self._files / "err").open("wb") as err:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "voice_node", *self._arguments], env=self._environ, stdout=out, stderr=err
+                [sys.executable, *recording_node(self._files / "sent"), *self._arguments],
+                env=self._environ,
+                stdout=out,
+                stderr=err,
             )
         return self
 
@@ -163,7 +167,9 @@ class Program:
             self.signal(signal.SIGCONT)
             self._process.kill()
             self._process.wait()
-        if error is not None:
+        if error is None:
+            assert torn_by(self._files / "sent") == [], "the node sent what is not as published"
+        else:
             print(f"--- {' '.join(self._arguments)}\n{self.output}{self.log}")  # noqa: T201 - pytest shows it on failure
 
 

@@ -15,6 +15,8 @@ from typing import Any, Self
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from tests.fakes.wire_net import WireNet
+
 SETTLED_S = 0.25
 """What the node had for so long must outlive it."""
 
@@ -50,6 +52,7 @@ class SoakServer:
 
     def __init__(self) -> None:
         self.talks: list[Talk] = []
+        self.net = WireNet()
         self._numbers = itertools.count(1)
         self._server: Server | None = None
 
@@ -89,6 +92,7 @@ class SoakServer:
         is_answered = False
         await send("session.created", session={"type": "realtime", "id": f"sess_{next(self._numbers)}"})
         async for message in connection:
+            self.net.catch("ga", str(message))
             event = json.loads(message)
             match event["type"]:
                 case "session.update":
