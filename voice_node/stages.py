@@ -41,6 +41,9 @@ class Player(Protocol):
     def is_speaking(self) -> bool:
         """Something is queued or sounding, or its tail is not over."""
 
+    def was_speaking(self, at: float) -> bool:
+        """Whether sound that came in then, by the steady clock, may hold what the node says or its tail."""
+
     @property
     def problem(self) -> str | None:
         """Why nothing can be heard, for people."""

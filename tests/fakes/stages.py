@@ -166,6 +166,9 @@ class Player:
     def end(self, item_id: str) -> None:
         self.ended.append(item_id)
 
+    def was_speaking(self, at: float) -> bool:
+        return self.is_speaking
+
     def stop(self) -> Played | None:
         self.stops += 1
         return None

@@ -16,7 +16,7 @@ from voice_node import model
 
 MODULES = [importlib.import_module(f"voice_node.model.{info.name}") for info in pkgutil.iter_modules(model.__path__)]
 
-PARTS = {"Frame", "Moment", "ReplyTo", "TokenCount"}
+PARTS = {"Cleaned", "Frame", "Moment", "PlayedBlock", "ReplyTo", "TokenCount"}
 """Values that are no word on the road themselves: a union's members are made of them, or they stand alone."""
 
 

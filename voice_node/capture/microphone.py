@@ -2,14 +2,17 @@
 
 The rules:
 
-1. PortAudio's thread picks the channel, pushes into the ring and leaves; gain and sample rate are the loop's work.
+1. PortAudio's thread picks the channel, pushes into the ring and leaves; gain and sample rate are the loop's work. It
+   comes once for `BLOCK_MS` of sound, and so wakes the loop: each visit costs far more than its samples.
 2. The device counts as open when its first block has come. It is lost when its stream ends or no block comes for 2 s.
 3. A lost or missing device is looked for again with a new list of devices, after 0.5 s, then twice as long each time up
-   to 5 s. The pause starts from 0.5 s again only when a device stayed for 10 s, so that a loose plug does not flap.
+   to 3 s, so that it hears again within 5 s after it came back. The pause starts from 0.5 s again only when a device stayed
+   for 10 s, so that a loose plug does not flap. A device that was chosen by its number is looked for by its name.
 4. Each loss is told once, and so is each recovery. After `give_up_after_s` without sound the iteration raises
    CaptureLost, so that the process ends and is started afresh.
 5. What was not captured is a gap in the frames' numbers: losses, pauses, and what the driver reports as overflown.
-6. `pause` closes the device itself; when it returns, nothing can listen and nothing that was heard is left.
+6. Sound that is cut off at full scale is counted, and told once when it goes on.
+7. `pause` closes the device itself; when it returns, nothing can listen and nothing that was heard is left.
 """
 
 import asyncio
@@ -20,14 +23,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Self, TypeVar
 
-import numpy as np
-
-from voice_node.audio.framer import Framer, frame_rate_hz
+from voice_node.audio.framer import frame_rate_hz
 from voice_node.capture.ring import Ring
+from voice_node.capture.shaper import Shaper
+from voice_node.capture.tap import Tap
 from voice_node.model.audio import Frame
 from voice_node.model.errors import CaptureLost
-from voice_node.model.turn import CaptureChanged
-from voice_node.runtime.portaudio import DeviceMissing, PortAudio, Stream
+from voice_node.model.turn import CaptureChanged, ServiceTrouble
+from voice_node.runtime.portaudio import PortAudio, Stream
+from voice_node.runtime.sound_devices import DeviceMissing
 from voice_node.runtime.worker import Worker
 from voice_node.settings.schema import CaptureSettings
 
@@ -35,14 +39,16 @@ _Result = TypeVar("_Result")
 
 _log = logging.getLogger(__name__)
 
-_RATES_HZ = (48000, 16000, 32000, 44100, 8000)
-"""Tried in this order when the device takes neither the rate that was asked for nor its own default."""
+BLOCK_MS = 60
+"""A whole number of frames of 10, 20 and 30 ms. A visit every 20 ms costs three times as much processor time."""
+_RATES_HZ = (48000, 44100, 32000, 16000, 8000)
+"""Tried in this order when the device does not take the rate that was asked for."""
 _WATCH_EVERY_S = 0.25
 _FROZEN_S = 2.0
 _FIRST_BLOCK_S = 5.0
 _DRIVER_S = 10.0
 _FIRST_RETRY_S = 0.5
-_LAST_RETRY_S = 5.0
+_LAST_RETRY_S = 3.0
 _STEADY_S = 10.0
 
 
@@ -53,32 +59,53 @@ class Microphone:
         self,
         settings: CaptureSettings,
         frame_ms: int,
-        tell: Callable[[CaptureChanged], None],
+        tell: Callable[[CaptureChanged | ServiceTrouble], None],
         give_up_after_s: float = 300,
     ) -> None:
         self._settings = settings
         self._frame_ms = frame_ms
         self._tell = tell
         self._give_up_after_s = give_up_after_s
-        self._ring = Ring()
+        self._ring = Ring(frames_per_block=BLOCK_MS // frame_ms)
+        self._shaper = Shaper(settings, frame_ms, BLOCK_MS // frame_ms)
         self._worker = Worker("microphone")
         self._keeper: asyncio.Task[None] | None = None
         self._library: PortAudio | None = None
         self._stream: Stream | None = None
-        self._tap: _Tap | None = None
+        self._tap: Tap | None = None
+        self._past_overruns = 0
+        """Of the openings before this one."""
         self._name = str(settings.device)
+        self._card_name: str | None = None
+        """What a number stood for when the device was first found."""
         self._is_told_open: bool | None = None
         self._wanted_since = 0.0
         self._is_hung = False
-        self._framer: Framer | None = None
+        self._is_clipping_told = False
         self._frames: deque[Frame] = deque()
-        self._next_index = 0
-        self._next_block = 0
 
     @property
     def lost_frames(self) -> int:
         """Frames that the node was too slow for, or that the device did not deliver while it was to be open."""
         return self._ring.lost
+
+    @property
+    def overruns(self) -> int:
+        """How often the driver said that sound was lost."""
+        return self._past_overruns + (0 if self._tap is None else self._tap.overruns)
+
+    @property
+    def clipped_s(self) -> int:
+        """Seconds of sound in which it was too loud."""
+        return self._shaper.clipped_s
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the sound, for people; None while nothing is, or nothing comes."""
+        if not self._shaper.is_clipping:
+            return None
+        way = "lower capture.gain_db" if self._settings.gain_db > 0 else "turn its level down, as with alsamixer"
+        return f"microphone {self._name} is too loud, its sound is cut off: {way}"
 
     async def start(self) -> None:
         """Begin to open the device; frames come when it is there."""
@@ -96,10 +123,11 @@ class Microphone:
     async def pause(self) -> None:
         """Close the device and forget what it heard. CaptureLost: its driver hangs, so it may still be open."""
         await self._release()
+        self._past_overruns = self.overruns
         self._tap = None
         self._ring.drop()
         self._frames.clear()
-        self._framer = None
+        self._shaper.forget()
 
     async def resume(self) -> None:
         """Open the device again."""
@@ -113,22 +141,16 @@ class Microphone:
 
     async def __anext__(self) -> Frame:
         while not self._frames:
-            self._shape(await anext(self._ring))
+            self._frames.extend(self._shaper.shape(await anext(self._ring)))
+            if self._shaper.is_clipping is not self._is_clipping_told:
+                self._tell_clipping()
         return self._frames.popleft()
 
-    def _shape(self, block: Frame) -> None:
-        framer = self._framer
-        if framer is None or framer.from_hz != block.rate_hz:
-            to_hz = frame_rate_hz(block.rate_hz)
-            framer = self._framer = Framer(block.rate_hz, to_hz, self._settings.gain_db, self._frame_ms)
-        hole = block.index - self._next_block
-        self._next_block = block.index + 1
-        if hole:
-            framer.reset()
-            self._next_index += hole
-        for pcm in framer.process(block.pcm):
-            self._frames.append(Frame(self._next_index, pcm, framer.to_hz))
-            self._next_index += 1
+    def _tell_clipping(self) -> None:
+        self._is_clipping_told = self._shaper.is_clipping
+        if (problem := self.problem) is not None:
+            _log.warning("%s", problem)
+            self._tell(ServiceTrouble("clipping", problem))
 
     async def _release(self) -> None:
         keeper, self._keeper = self._keeper, None
@@ -169,7 +191,8 @@ class Microphone:
         while True:
             await asyncio.sleep(_WATCH_EVERY_S)
             if tap.has_heard:
-                self._tap = tap
+                if tap is not self._tap:
+                    self._past_overruns, self._tap = self.overruns, tap
                 self._report(is_open=True, detail=self._description(stream))
                 deadline = tap.heard_at + _FROZEN_S
             if not stream.is_active:
@@ -208,21 +231,22 @@ class Microphone:
             text += f"; resampled to {frame_rate_hz(rate_hz)} Hz"
         return text
 
-    def _open_device(self) -> "tuple[PortAudio, Stream, _Tap]":
+    def _open_device(self) -> tuple[PortAudio, Stream, Tap]:
         """Runs on the worker."""
         settings = self._settings
         self._library = library = PortAudio.open()
-        device = library.find(settings.device, "input")
+        device = library.find(settings.device, "input", self._card_name)
         self._name = device.name
+        self._card_name = device.card_name
+        there = device.input_channels
+        if settings.channel >= there:
+            raise DeviceMissing(f"it has {there} channels, so there is no channel {settings.channel} (the first is 0)")
         # A sound server mixes what it has into as many channels as it is asked for; two keep left apart from right.
-        channels = min(max(settings.channel + 1, 2), device.input_channels)
-        if settings.channel >= channels:
-            raise DeviceMissing(
-                f"it has {channels} channels, so there is no channel {settings.channel} (the first is 0)"
-            )
-        tap = _Tap(self._ring, self._frame_ms, settings.channel, channels, self._tap.heard_at if self._tap else None)
-        rates_hz = [settings.sample_rate_hz, device.default_rate_hz, *_RATES_HZ]
-        self._stream = library.open_input(device, rates_hz, channels, self._frame_ms, tap.receive)
+        channels = [min(max(settings.channel + 1, 2), there), settings.channel + 1, there]
+        rates_hz = [settings.sample_rate_hz, *_RATES_HZ, device.default_rate_hz]
+        heard_before = self._tap.heard_at if self._tap else None
+        tap = Tap(self._ring, self._frame_ms, BLOCK_MS, settings.channel, heard_before)
+        self._stream = library.open_input(device, rates_hz, channels, BLOCK_MS, tap.receive)
         return library, self._stream, tap
 
     def _close_device(self) -> None:
@@ -233,33 +257,3 @@ class Microphone:
         if self._library is not None:
             self._library.close()
             self._library = None
-
-
-class _Tap:
-    """What PortAudio's thread does with one opened device, and knows of it."""
-
-    def __init__(self, ring: Ring, frame_ms: int, channel: int, channels: int, heard_before: float | None) -> None:
-        self._ring = ring
-        self._frame_ms = frame_ms
-        self._channel = channel
-        self._channels = channels
-        self._heard_before = heard_before
-        self.heard_at = 0.0
-        """When the last block came, on the monotonic clock."""
-
-    @property
-    def has_heard(self) -> bool:
-        """At least one block came."""
-        return self.heard_at > 0
-
-    def receive(self, pcm: bytes, rate_hz: int, is_overflown: bool) -> None:
-        """Runs on PortAudio's thread."""
-        now = time.monotonic()
-        before = self.heard_at if self.has_heard else self._heard_before
-        if before is not None and (is_overflown or not self.has_heard):
-            # The driver does not say how much was lost; the clock does.
-            self._ring.skip(max(round((now - before) * 1000 / self._frame_ms) - 1, 1))
-        self.heard_at = now
-        if self._channels > 1:
-            pcm = np.frombuffer(pcm, np.int16)[self._channel :: self._channels].tobytes()
-        self._ring.push(pcm, rate_hz)

@@ -2,12 +2,13 @@
 
 The rules:
 
-1. Whoever pushes never waits. When more than `capacity_ms` would be held, the oldest frame is dropped: newest wins.
-2. Every frame has a running number. A frame that was dropped here, or that the driver lost (`skip`), leaves a gap in
-   the numbers, so that nobody takes for one piece what was not captured in one piece.
-3. The loop is woken only when the consumer waits; a consumer that is behind takes what is there without being woken.
-4. After `close` or `fail` the consumer still gets what is held; then the iteration ends, or raises.
-5. There is one consumer. A cancelled `__anext__` loses nothing.
+1. What comes is a block: as many frames as the device gives at once, so that the loop is woken once for all of them.
+2. Whoever pushes never waits. When more than `capacity_ms` would be held, the oldest block is dropped: newest wins.
+3. Every frame has a running number; a block has that of its first. What was dropped here, or what the driver lost
+   (`skip`), leaves a gap in the numbers, so that nobody takes for one piece what was not captured in one piece.
+4. The loop is woken only when the consumer waits; a consumer that is behind takes what is there without being woken.
+5. After `close` or `fail` the consumer still gets what is held; then the iteration ends, or raises.
+6. There is one consumer. A cancelled `__anext__` loses nothing.
 """
 
 import asyncio
@@ -20,11 +21,12 @@ from voice_node.model.audio import Frame, pcm_ms
 
 
 class Ring:
-    """Frames on their way from any thread to the loop, bounded in milliseconds of sound."""
+    """Blocks of `frames_per_block` frames on their way from any thread to the loop, bounded in milliseconds of sound."""
 
-    def __init__(self, capacity_ms: int = 2000) -> None:
+    def __init__(self, capacity_ms: int = 2000, frames_per_block: int = 1) -> None:
         self._capacity_ms = capacity_ms
-        self._frames: deque[Frame] = deque()
+        self._frames_per_block = frames_per_block
+        self._blocks: deque[Frame] = deque()
         self._held_ms = 0.0
         self._next_index = 0
         self._lost = 0
@@ -38,17 +40,17 @@ class Ring:
         """Frames that were dropped here or reported lost by `skip`."""
         return self._lost
 
-    def push(self, pcm: bytes, rate_hz: int) -> None:
-        """Number a frame of mono s16le and hold it; from any thread. Ignored after the end."""
+    def push(self, pcm: bytes, rate_hz: int, at: float = 0.0) -> None:
+        """Number a block of mono s16le that came at that time, and hold it; from any thread. Ignored after the end."""
         with self._lock:
             if self._is_closed:
                 return
-            self._frames.append(Frame(self._next_index, pcm, rate_hz))
-            self._next_index += 1
+            self._blocks.append(Frame(self._next_index, pcm, rate_hz, at))
+            self._next_index += self._frames_per_block
             self._held_ms += pcm_ms(pcm, rate_hz)
-            while self._held_ms > self._capacity_ms and len(self._frames) > 1:
+            while self._held_ms > self._capacity_ms and len(self._blocks) > 1:
                 self._take()
-                self._lost += 1
+                self._lost += self._frames_per_block
             waiter, self._waiter = self._waiter, None
         _wake(waiter)
 
@@ -62,7 +64,7 @@ class Ring:
         """Forget what is held: nobody is to hear it. Leaves a gap in the numbers, but is not counted as lost."""
         with self._lock:
             self._next_index += 1
-            self._frames.clear()
+            self._blocks.clear()
             self._held_ms = 0.0
 
     def close(self) -> None:
@@ -79,7 +81,7 @@ class Ring:
     async def __anext__(self) -> Frame:
         while True:
             with self._lock:
-                if self._frames:
+                if self._blocks:
                     return self._take()
                 if self._error is not None:
                     raise self._error
@@ -89,9 +91,9 @@ class Ring:
             await waiter
 
     def _take(self) -> Frame:
-        frame = self._frames.popleft()
-        self._held_ms -= frame.duration_ms
-        return frame
+        block = self._blocks.popleft()
+        self._held_ms -= block.duration_ms
+        return block
 
     def _end(self, error: Exception | None) -> None:
         with self._lock:

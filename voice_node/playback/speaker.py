@@ -4,13 +4,15 @@ The rules:
 
 1. The device is opened on the first sound and closed after 30 s without any, so that other programs get it too and
    nothing hisses; a reply that follows soon needs no opening.
-2. The node is speaking while something is queued, and until `tail_ms` after the last sample left the device. Its start
-   is told with the first piece, its end when the tail is over. A tail covers what rings on in the room: a microphone
-   that opens earlier hears the reply's end as speech.
+2. The node is speaking while something is queued, and until `tail_ms` after the last sample left the device, by what
+   the driver says of each block's way to it. Its start is told with the first piece, its end when the tail is over. A
+   tail covers what rings on in the room: a microphone that opens earlier hears the reply's end as speech.
 3. A missing or vanishing device ends nothing: `problem` says why, what is queued is dropped at the pace at which it
-   would have sounded, so that turns end as ever, and the next reply tries again. The log gets it
-   once, until it changes.
-4. PortAudio's thread holds the lock for one block's rendering (a copy, a factor and, where the device does not take
+   would have sounded, so that turns end as ever. While something is queued the device is looked for every 2 s, and the
+   next reply tries at once. A device that was chosen by its number is looked for by its name. The log gets it once,
+   until it changes.
+4. What is handed to the device is given to `give_reference` as well, with its place and time: silence only counts.
+5. PortAudio's thread holds the lock for one block's rendering (a copy, a factor and, where the device does not take
    24 kHz, the resampler: tens of microseconds); everybody else for less.
 """
 
@@ -21,18 +23,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from threading import Lock
 
-from voice_node.model.audio import BYTES_PER_SAMPLE
+import numpy as np
+
+from voice_node.model.audio import BYTES_PER_SAMPLE, PlayedBlock
 from voice_node.model.turn import PlaybackChanged
 from voice_node.playback.queue import RATE_HZ, PlaybackQueue, Played
 from voice_node.playback.renderer import Renderer
-from voice_node.runtime.portaudio import DeviceMissing, PortAudio, Stream
+from voice_node.runtime.portaudio import PortAudio, Stream, StreamFormat
+from voice_node.runtime.sound_devices import DeviceMissing
 from voice_node.runtime.worker import Worker
 from voice_node.settings.schema import PlaybackSettings
 
 _log = logging.getLogger(__name__)
 
-_RATES_HZ = (48000, 44100, 32000, 16000)
+_RATES_HZ = (48000, 44100, 32000, 16000, 8000)
 """Tried when the device takes neither 24 kHz nor its own default."""
+_RETRY_S = 2.0
 _BLOCK_MS = 10
 _POLL_S = 0.02
 _IDLE_S = 30.0
@@ -62,8 +68,11 @@ class _Clockwork(ABC):
 
     @property
     def is_speaking(self) -> bool:
+        return self.was_speaking(time.monotonic())
+
+    def was_speaking(self, at: float) -> bool:
         with self._lock:
-            return not self._queue.is_empty or time.monotonic() < self._audible_until + self._tail_s
+            return not self._queue.is_empty or at < self._audible_until + self._tail_s
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="speaker")
@@ -157,14 +166,27 @@ class NullSpeaker(_Clockwork):
 class Speaker(_Clockwork):
     """A device that plays."""
 
-    def __init__(self, settings: PlaybackSettings, tell: Callable[[PlaybackChanged], None], tail_ms: int = 400) -> None:
+    def __init__(
+        self,
+        settings: PlaybackSettings,
+        tell: Callable[[PlaybackChanged], None],
+        tail_ms: int = 400,
+        give_reference: Callable[[PlayedBlock], None] | None = None,
+    ) -> None:
         super().__init__(tell, tail_ms, settings.volume)
+        self._give_reference = give_reference
+        self._position = 0
+        """Samples that were handed to the device since it was opened."""
         self._wanted = settings.device
         self.problem: str | None = None
+        self.underruns = 0
+        """How often a reply had a hole, because this process was too slow for the device."""
         self._worker = Worker("speaker")
         self._library: PortAudio | None = None
         self._stream: Stream | None = None
-        self._channels = 1
+        self._card_name: str | None = None
+        """What a number stood for when the device was first found."""
+        self._retry_at = 0.0
         self._latency_s = 0.0
         self._called_at = 0.0
         self._is_hung = False
@@ -199,6 +221,8 @@ class Speaker(_Clockwork):
     async def _work(self) -> None:
         began = time.monotonic()
         await asyncio.sleep(_POLL_S)
+        if self._stream is None and began > self._retry_at:
+            await self._get_ready()
         if self._stream is None or self._is_hung:
             self._discard(_bytes_of(time.monotonic() - began))
         elif self._is_gone():
@@ -211,6 +235,7 @@ class Speaker(_Clockwork):
         before, self.problem = self.problem, f"speaker {self._wanted}: {problem}"
         if self.problem != before:
             _log.warning("%s", self.problem)
+        self._retry_at = time.monotonic() + _RETRY_S
         await self._close()
 
     async def _close(self) -> None:
@@ -231,11 +256,13 @@ class Speaker(_Clockwork):
     def _open_device(self) -> None:
         """Runs on the worker."""
         self._library = library = PortAudio.open()
-        device = library.find(self._wanted, "output")
-        self._channels = min(2, device.output_channels)
+        device = library.find(self._wanted, "output", self._card_name)
+        self._card_name = device.card_name
+        there = device.output_channels
+        self._position = 0
         self._called_at = time.monotonic()
         rates_hz = [RATE_HZ, device.default_rate_hz, *_RATES_HZ]
-        stream = library.open_output(device, rates_hz, self._channels, _BLOCK_MS, self._fill)
+        stream = library.open_output(device, rates_hz, [min(2, there), 1, there], _BLOCK_MS, self._fill)
         self._latency_s = stream.latency_s
         self._stream = stream
 
@@ -250,14 +277,21 @@ class Speaker(_Clockwork):
         if library is not None:
             library.close()
 
-    def _fill(self, count: int, rate_hz: int) -> bytes:
+    def _fill(self, count: int, format_: StreamFormat, under_way_s: float, has_run_dry: bool) -> bytes:
         """Runs on PortAudio's thread."""
         now = time.monotonic()
         self._called_at = now
+        rate_hz, channels = format_.rate_hz, format_.channels
+        leaves_at = now + (under_way_s or self._latency_s)
         with self._lock:
-            pcm, is_sound = self._renderer.render(count, rate_hz, self._channels)
+            pcm, is_sound = self._renderer.render(count, rate_hz, channels)
             if is_sound:
-                self._audible_until = now + count / rate_hz + self._latency_s
+                self.underruns += has_run_dry
+                self._audible_until = leaves_at + count / rate_hz
+        if is_sound and self._give_reference is not None:
+            mono = np.frombuffer(pcm, np.int16)[::channels].tobytes()
+            self._give_reference(PlayedBlock(self._position, mono, rate_hz, leaves_at))
+        self._position += count
         return pcm
 
 

@@ -4,33 +4,49 @@ What its users must know of it:
 
 - Its list of devices is made when the first user in the process opens it and kept until the last one closes it. A card
   that was plugged in meanwhile is not seen. So a user that misses its device asks the others to let go, as `find` does,
-  and everybody looks at `should_let_go` now and then, closes and opens again.
+  and everybody looks at `should_let_go` now and then, closes and opens again. Who goes on missing its device asks
+  ever more rarely, unless a card came or went.
+- A source or sink of PulseAudio is not in that list: ALSA's device `pulse` is opened, and libpulse reads from the
+  environment which one is meant. So it is with ALSA's plug layer (`plughw`), which PortAudio knows by a variable.
 - A device that vanishes ends its stream without a word: `Stream.is_active` turns False. One that froze calls no more.
 - Opening and closing block, for seconds where a driver is ill: call them through a `Worker`.
 - ALSA and JACK write dozens of lines to standard error while it looks for devices; they are kept off the terminal.
 """
 
 import ctypes
+import itertools
 import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Self
 
 import pyaudio
 
-Direction = Literal["input", "output"]
+from voice_node.runtime.sound_devices import Device, DeviceMissing, Direction, choose_device
+from voice_node.runtime.sound_server import server_names
 
-OnInput = Callable[[bytes, int, bool], None]
-"""Called on PortAudio's thread with interleaved s16le, its rate in Hz, and whether sound before it was lost."""
-OnOutput = Callable[[int, int], bytes]
-"""Called on PortAudio's thread with a number of samples per channel and their rate in Hz; gives interleaved s16le."""
-OnAudio = Callable[[bytes | None, int, object, int], tuple[bytes | None, int]]
+
+@dataclass(frozen=True, slots=True)
+class StreamFormat:
+    """What a device takes; samples are 16 bits."""
+
+    rate_hz: int
+    channels: int
+
+
+OnInput = Callable[[bytes, StreamFormat, bool], None]
+"""Called on PortAudio's thread with interleaved s16le, its format, and whether sound before it was lost."""
+OnOutput = Callable[[int, StreamFormat, float, bool], bytes]
+"""Called on PortAudio's thread with a number of samples per channel, their format, for how many seconds they will be
+under way to the loudspeaker (0: the driver does not say), and whether the device ran dry before; gives s16le."""
+OnAudio = Callable[[bytes | None, int, Any, int], tuple[bytes | None, int]]
 """PyAudio's own callback."""
 
 PROBED_RATES_HZ = (8000, 16000, 24000, 32000, 44100, 48000)
@@ -39,33 +55,14 @@ _CHATTER = (
     b"Cannot connect to server ", b"jack server is not running", b"JackShmReadWritePtr",
     b"connect(2) call to ", b"attempt to connect to server failed", b"Expression '", b"PaAlsaStream",
 )  # fmt: skip
-_ASK_AT_MOST_EVERY_S = 60.0
-
-
-class DeviceMissing(Exception):
-    """The device is not there or cannot be opened now; the text says which and why, for people."""
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A sound card, or a way to one, as PortAudio names it."""
-
-    index: int
-    """Changes when cards come and go."""
-    name: str
-    input_channels: int
-    output_channels: int
-    default_rate_hz: int
-    is_default_input: bool
-    is_default_output: bool
-
-    def channels(self, direction: Direction) -> int:
-        """How many channels it has, 0 where it has no such direction."""
-        return self.input_channels if direction == "input" else self.output_channels
-
-    def is_default(self, direction: Direction) -> bool:
-        """Whether `default` means this one."""
-        return self.is_default_input if direction == "input" else self.is_default_output
+_FIRST_ASK_PAUSE_S = 3.0
+_LAST_ASK_PAUSE_S = 60.0
+_CARDS = Path("/dev/snd")
+_CARD_IDS = Path("/proc/asound")
+_UNAVAILABLE = -9985
+"""PortAudio's paDeviceUnavailable."""
+_LONGEST_UNDER_WAY_S = 2.0
+"""More than any loudspeaker buffers: a driver that says so is wrong."""
 
 
 class Stream:
@@ -94,6 +91,31 @@ class Stream:
             return  # it went with its device
 
 
+class Patience:
+    """How often those who miss a device may disturb the others."""
+
+    def __init__(self) -> None:
+        self._asked_at = -math.inf
+        self._pause_s = _FIRST_ASK_PAUSE_S
+        self._cards: list[str] = []
+
+    def may_ask(self) -> bool:
+        """Yes, if a card came or went since the last time, or enough time passed."""
+        now, cards = time.monotonic(), _cards()
+        if cards != self._cards:
+            self._pause_s = _FIRST_ASK_PAUSE_S
+        elif now - self._asked_at < self._pause_s:
+            return False
+        else:
+            self._pause_s = min(2 * self._pause_s, _LAST_ASK_PAUSE_S)
+        self._asked_at, self._cards = now, cards
+        return True
+
+    def is_over(self) -> None:
+        """The device was found."""
+        self._pause_s = _FIRST_ASK_PAUSE_S
+
+
 class PortAudio:
     """One user's hold on the library, from `open` to `close`. All methods block."""
 
@@ -101,7 +123,7 @@ class PortAudio:
     _users: int = 0
     _asks: int = 0
     """How often anybody asked for a new list of devices."""
-    _asked_at: float = -math.inf
+    _patience: ClassVar[dict[Direction, Patience]] = {"input": Patience(), "output": Patience()}
 
     def __init__(self, library: Any, is_list_fresh: bool) -> None:
         self._library = library
@@ -157,30 +179,21 @@ class PortAudio:
                 found.append(device)
         return found
 
-    def find(self, wanted: int | str, direction: Direction) -> Device:
-        """The device by index, `default`, or a part of its name (upper and lower case are one; the whole name first).
+    def find(self, wanted: int | str, direction: Direction, known_as: str | None = None) -> Device:
+        """The device that `choose_device` means.
 
-        DeviceMissing: there is none; other users of the library are then asked to let go, at most once a minute.
+        DeviceMissing: there is none, or several; other users of the library are then asked to let go.
         """
-        devices = [device for device in self.devices() if device.channels(direction)]
-        if isinstance(wanted, int):
-            matches = [device for device in devices if device.index == wanted]
-        elif wanted == "default":
-            matches = [device for device in devices if device.is_default(direction)]
-        else:
-            name = wanted.casefold()
-            matches = [device for device in devices if name in device.name.casefold()]
-            matches.sort(key=lambda device: device.name.casefold() != name)
-        if matches:
-            return matches[0]
-        self._ask_for_a_new_list()
-        there = ", ".join(f"{device.index} {device.name!r}" for device in devices) or "none"
-        raise DeviceMissing(f"there is no {direction} device {wanted!r}; there are: {there}")
+        try:
+            return choose_device(self.devices(), wanted, direction, server_names, _card_number, known_as)
+        except DeviceMissing:
+            self._ask_for_a_new_list(direction)
+            raise
 
     def takes(self, device: Device, direction: Direction, rate_hz: int, channels: int) -> bool:
         """Whether the device can be opened so. It is tried, so a device that is in use takes nothing."""
         try:
-            with self._lock, _quiet():
+            with self._lock, _quiet(), _meaning(device, direction):
                 return bool(
                     self._library.is_format_supported(
                         rate_hz,
@@ -194,69 +207,74 @@ class PortAudio:
         except ValueError:
             return False
 
-    def open_input(self, device: Device, rates_hz: list[int], channels: int, frame_ms: int, call: OnInput) -> Stream:
-        """Capture at the first of the rates that the device takes, in blocks of `frame_ms`.
+    def open_input(
+        self, device: Device, rates_hz: Sequence[int], channels: Sequence[int], block_ms: int, call: OnInput
+    ) -> Stream:
+        """Capture at the first of the rates, with the first number of channels, that the device takes.
 
         DeviceMissing: it takes none of them.
         """
 
-        def at(rate_hz: int) -> OnAudio:
+        def at(format_: StreamFormat) -> OnAudio:
             def on_audio(pcm: bytes | None, _count: int, _times: object, status: int) -> tuple[None, int]:
-                call(pcm or b"", rate_hz, bool(status & pyaudio.paInputOverflow))
+                call(pcm or b"", format_, bool(status & pyaudio.paInputOverflow))
                 return None, pyaudio.paContinue
 
             return on_audio
 
-        return self._open("input", device, rates_hz, channels, frame_ms, at)
+        return self._open("input", device, _formats(rates_hz, channels), block_ms, at)
 
-    def open_output(self, device: Device, rates_hz: list[int], channels: int, frame_ms: int, call: OnOutput) -> Stream:
-        """Play at the first of the rates that the device takes, in blocks of `frame_ms`.
+    def open_output(
+        self, device: Device, rates_hz: Sequence[int], channels: Sequence[int], block_ms: int, call: OnOutput
+    ) -> Stream:
+        """Play at the first of the rates, with the first number of channels, that the device takes.
 
         DeviceMissing: it takes none of them.
         """
 
-        def at(rate_hz: int) -> OnAudio:
-            def on_audio(_pcm: bytes | None, count: int, _times: object, _status: int) -> tuple[bytes, int]:
-                return call(count, rate_hz), pyaudio.paContinue
+        def at(format_: StreamFormat) -> OnAudio:
+            def on_audio(_pcm: bytes | None, count: int, times: Mapping[str, float], status: int) -> tuple[bytes, int]:
+                has_run_dry = bool(status & pyaudio.paOutputUnderflow)
+                return call(count, format_, _under_way_s(times), has_run_dry), pyaudio.paContinue
 
             return on_audio
 
-        return self._open("output", device, rates_hz, channels, frame_ms, at)
+        return self._open("output", device, _formats(rates_hz, channels), block_ms, at)
 
     def _open(
         self,
         direction: Direction,
         device: Device,
-        rates_hz: list[int],
-        channels: int,
-        frame_ms: int,
-        on_audio_at: Callable[[int], OnAudio],
+        formats: Sequence[StreamFormat],
+        block_ms: int,
+        on_audio_at: Callable[[StreamFormat], OnAudio],
     ) -> Stream:
-        refusals: list[str] = []
-        for rate_hz in dict.fromkeys(rates_hz):
+        refusals: dict[str, None] = {}
+        for format_ in formats:
             try:
-                with self._lock, _quiet():
+                with self._lock, _quiet(), _meaning(device, direction):
                     stream = self._library.open(
-                        rate=rate_hz,
-                        channels=channels,
+                        rate=format_.rate_hz,
+                        channels=format_.channels,
                         format=pyaudio.paInt16,
-                        frames_per_buffer=rate_hz * frame_ms // 1000,
-                        stream_callback=on_audio_at(rate_hz),
+                        frames_per_buffer=format_.rate_hz * block_ms // 1000,
+                        stream_callback=on_audio_at(format_),
                         **{direction: True, f"{direction}_device_index": device.index},
                     )
             except (OSError, ValueError) as error:
-                text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-                refusals.append(f"{rate_hz} Hz: {text}")
+                refusals[_reason(error)] = None
             else:
+                self._patience[direction].is_over()
                 latency_s = stream.get_input_latency() if direction == "input" else stream.get_output_latency()
-                return Stream(stream, rate_hz, channels, latency_s)
-        self._ask_for_a_new_list()
-        raise DeviceMissing(f"{device.name} cannot be opened with {channels} channels ({'; '.join(refusals)})")
+                return Stream(stream, format_.rate_hz, format_.channels, latency_s)
+        self._ask_for_a_new_list(direction)
+        rates = _either(format_.rate_hz for format_ in formats)
+        counts = _either(format_.channels for format_ in formats)
+        why = "; ".join(refusals)
+        raise DeviceMissing(f"{device.name} cannot be opened at {rates} Hz with {counts} channels: {why}")
 
-    def _ask_for_a_new_list(self) -> None:
-        now = time.monotonic()
-        if not self._is_list_fresh and now - PortAudio._asked_at >= _ASK_AT_MOST_EVERY_S:
-            PortAudio._asked_at = now
+    def _ask_for_a_new_list(self, direction: Direction) -> None:
+        if not self._is_list_fresh and self._patience[direction].may_ask():
             PortAudio._asks += 1
             self._asks_seen = PortAudio._asks
 
@@ -266,6 +284,66 @@ class PortAudio:
             return int(ask()["index"])
         except OSError:
             return None  # there is none
+
+
+def _under_way_s(times: Mapping[str, float]) -> float:
+    """From PortAudio's two times of a callback, whose clock is the driver's own and which are 0 where it has none."""
+    leaves_at = times["output_buffer_dac_time"]
+    return min(max(leaves_at - times["current_time"], 0.0), _LONGEST_UNDER_WAY_S) if leaves_at else 0.0
+
+
+def _formats(rates_hz: Sequence[int], channels: Sequence[int]) -> list[StreamFormat]:
+    """Each once, the rates' order before the channels'."""
+    pairs = dict.fromkeys(itertools.product(rates_hz, channels))
+    return [StreamFormat(rate_hz, count) for rate_hz, count in pairs]
+
+
+def _either(values: Iterable[int]) -> str:
+    return " or ".join(map(str, dict.fromkeys(values)))
+
+
+def _reason(error: Exception) -> str:
+    """Why PortAudio refuses, for people."""
+    if isinstance(error, OSError) and error.errno == _UNAVAILABLE:
+        return "another program may have it"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text if text != "Unanticipated host error" else "its driver refuses"
+
+
+def _cards() -> list[str]:
+    """Changes when a card comes or goes."""
+    try:
+        return sorted(card.name for card in _CARDS.iterdir())
+    except OSError:
+        return []
+
+
+def _card_number(card_id: str) -> str:
+    """The number of the ALSA card with this id, or the id where there is none."""
+    try:
+        return (_CARD_IDS / card_id).readlink().name.removeprefix("card")
+    except OSError:
+        return card_id
+
+
+@contextmanager
+def _meaning(device: Device, direction: Direction) -> Iterator[None]:
+    """Say in the environment what libpulse and PortAudio read there while a device is opened."""
+    variables: dict[str, str] = {}
+    if device.server_name is not None:
+        variables["PULSE_SOURCE" if direction == "input" else "PULSE_SINK"] = device.server_name
+    if device.is_converted:
+        variables["PA_ALSA_PLUGHW"] = "1"
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 _AlsaHandler = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p)
