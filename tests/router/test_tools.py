@@ -252,3 +252,60 @@ def test_whatever_the_model_writes_is_refused_or_safe(text: str, schema: dict[st
         return
     assert isinstance(values, dict)
     json.dumps(values, allow_nan=False, ensure_ascii=False).encode()
+
+
+# Patterns
+
+TIME = any_object(properties={"at": {"type": "string", "pattern": "^[0-9]{2}:[0-9]{2}$"}})
+
+
+def test_a_pattern_is_checked() -> None:
+    box = ToolBox([tool(TIME)])
+    assert box.read("light", '{"at": "07:30"}') == {"at": "07:30"}
+    with pytest.raises(BadArguments, match=r"at: 'half past' does not match '\^"):
+        box.read("light", '{"at": "half past"}')
+    assert ToolBox([tool(any_object(properties={"at": {"pattern": "^a$"}}))]).read("light", '{"at": 5}') == {"at": 5}
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"pattern": "^(a+)+$"},
+        {"not": {"pattern": "^(a+)+$"}},
+        {"$schema": "http://json-schema.org/draft-07/schema#", "pattern": "^(a+)+$"},
+        {"patternProperties": {"^(a+)+$": {}}, "additionalProperties": False},
+        {"propertyNames": {"pattern": "^(a+)+$"}},
+    ],
+)
+def test_a_pattern_that_could_take_for_ever_is_a_mistake_of_the_room_file(schema: dict[str, Any]) -> None:
+    room = tool(any_object(properties={"x": schema}))
+    assert "has the pattern" in str(schema_problem(room))
+    with pytest.raises(BadArguments, match="cannot be used"):
+        ToolBox([room]).read("light", json.dumps({"x": "a" * 60 + "!"}))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"pattern": "^a*a*$"},
+        {"not": {"pattern": "^a*a*b"}},
+        {"$schema": "http://json-schema.org/draft-07/schema#", "pattern": "^a*a*$"},
+        {"anyOf": [{"pattern": "^a*a*$"}, {"type": "string"}]},
+    ],
+)
+def test_what_is_longer_than_its_pattern_takes_is_refused(schema: dict[str, Any]) -> None:
+    box = ToolBox([tool(any_object(properties={"x": schema, "note": {"type": "string"}}))])
+    assert box.read("light", json.dumps({"x": "a" * 64, "note": "b" * 5000}))["x"] == "a" * 64
+    with pytest.raises(BadArguments, match="a text is longer than 64"):
+        box.read("light", json.dumps({"x": "a" * 65}))
+
+
+def test_names_are_no_longer_than_their_patterns_take() -> None:
+    schema = any_object(patternProperties={"^[a-z]+_[a-z]+$": {"type": "integer"}}, additionalProperties=False)
+    box = ToolBox([tool(schema)])
+    assert box.read("light", '{"a_b": 1}') == {"a_b": 1}
+    with pytest.raises(BadArguments, match="does not match any of the regexes"):
+        box.read("light", '{"ab": 1}')
+    with pytest.raises(BadArguments, match="a name is longer than 64"):
+        box.read("light", json.dumps({"a" * 65: 1}))

@@ -1,19 +1,22 @@
 """The tools that the model is offered, and the check of what it wants to call them with."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, best_match
+from jsonschema.exceptions import SchemaError, ValidationError, best_match
+from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from voice_node.router.pattern import MOST_CHARS, UnusablePattern, longest_text
 from voice_node.settings.problem import Problem
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.tools import Tool
 
-MAX_ARGUMENT_CHARS = 16384
+MAX_ARGUMENT_CHARS = MOST_CHARS
 MAX_DEPTH = 16
 MAX_VALUES = 1000
 """Some checks of JSON Schema take time that grows with the square of this: `uniqueItems` a tenth of a second for it."""
@@ -30,6 +33,11 @@ class ToolBox:
         self._tools = {tool.name: tool for tool in tools}
         self._validators = {tool.name: _validator(tool) for tool in tools}
         self._problems = {tool.name: schema_problem(tool) for tool in tools}
+        self._longest_names = {
+            name: min(map(longest_text, _name_patterns(tool.parameters)), default=MAX_ARGUMENT_CHARS)
+            for name, tool in self._tools.items()
+            if self._problems[name] is None
+        }
 
     def __iter__(self) -> Iterator[Tool]:
         return iter(self._tools.values())
@@ -47,6 +55,13 @@ class ToolBox:
         if self._problems[name] is not None:
             raise BadArguments("the schema of this tool cannot be used")
         values = read_object(arguments)
+        if any(
+            len(key) > self._longest_names[name]
+            for value, _ in _walk(values)
+            if isinstance(value, dict)
+            for key in value
+        ):
+            raise BadArguments(f"a name is longer than {self._longest_names[name]} characters")
         try:
             error = best_match(validator.iter_errors(values))
         except (Unresolvable, RecursionError):
@@ -70,6 +85,11 @@ def schema_problem(tool: Tool) -> str | None:
         Draft202012Validator.check_schema(tool.parameters)
     except SchemaError as error:
         return f"is not a valid JSON Schema at {_place(error.absolute_path)}: {error.message[:200]}"
+    for pattern in (*_patterns(tool.parameters), *_name_patterns(tool.parameters)):
+        try:
+            longest_text(pattern)
+        except UnusablePattern as error:
+            return f"has the pattern {pattern[:100]}, which {error}"
     for reference in _references(tool.parameters):
         try:
             # Any value will do: the question is whether the way to the schema ends.
@@ -99,7 +119,32 @@ def read_object(text: str) -> dict[str, Any]:
 
 def _validator(tool: Tool) -> Draft202012Validator:
     # An empty registry: a `$ref` to the network is an error instead of a download.
-    return Draft202012Validator(tool.parameters, registry=Registry())
+    return _BoundedValidator(_without_dialects(tool.parameters), registry=Registry())
+
+
+def _matches(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
+    if not isinstance(value, str):
+        return
+    if len(value) > longest_text(pattern):
+        raise BadArguments(f"a text is longer than {longest_text(pattern)} characters")  # no `not` may make it right
+    if not re.search(pattern, value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+_extend: Callable[..., type[Draft202012Validator]] = extend  # the library gives it no type
+_BoundedValidator = _extend(Draft202012Validator, {"pattern": _matches})
+
+
+def _without_dialects(schema: Any) -> Any:
+    """Without `$schema`: a part that names one would be checked by the library's own validator."""
+    match schema:
+        case Mapping():
+            kept = {key: value for key, value in schema.items() if key != "$schema" or not isinstance(value, str)}
+            return {key: _without_dialects(value) for key, value in kept.items()}
+        case list():
+            return [_without_dialects(item) for item in schema]
+        case _:
+            return schema
 
 
 def _place(path: Any) -> str:
@@ -150,6 +195,18 @@ def _walk(root: Any) -> Iterator[tuple[Any, int]]:
             waiting.extend((entry, depth + 1) for entry in value.values())
         elif isinstance(value, list):
             waiting.extend((entry, depth + 1) for entry in value)
+
+
+def _patterns(schema: Any) -> Iterator[str]:
+    for value, _ in _walk(schema):
+        if isinstance(value, Mapping) and isinstance(value.get("pattern"), str):
+            yield value["pattern"]
+
+
+def _name_patterns(schema: Any) -> Iterator[str]:
+    for value, _ in _walk(schema):
+        if isinstance(value, Mapping) and isinstance(value.get("patternProperties"), Mapping):
+            yield from value["patternProperties"]
 
 
 def _references(schema: Any) -> Iterator[str]:
