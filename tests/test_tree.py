@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[int, str], ...] = (
     (0, "__init__ model/*"),
     (0, "settings/section settings/schema settings/session* settings/tools settings/problem settings/not_yet"),
     (0, "settings/defaults settings/reloading settings/mcp"),
-    (1, "audio/* gate/gate gate/noise_floor playback/queue playback/renderer router/*"),
+    (1, "audio/* gate/gate gate/noise_floor gate/attention playback/queue playback/renderer router/*"),
     (
         1,
         "session/events session/reading session/wire_* session/setup session/formats session/providers session/retry",
