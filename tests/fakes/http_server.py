@@ -17,7 +17,7 @@ class Asked:
     headers: dict[str, str]
     """By lower-case names."""
     body: Any
-    """Read as JSON."""
+    """Read as JSON; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class HttpServer:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         method, path, _ = head[0].split()
-        self.asked.append(Asked(method, path, headers, json.loads(body)))
+        self.asked.append(Asked(method, path, headers, json.loads(body) if body else None))
         if not self._answers:
             self._unexpected += 1
             self._answers.append(Hangup())

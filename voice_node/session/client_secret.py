@@ -5,33 +5,24 @@ Azure has the first below `/openai/v1`, with the header `api-key`. A secret open
 end them, so a fresh one belongs to every connection: one that has expired would be refused.
 """
 
-import asyncio
 import json
-import logging
 import re
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import httpx
-
 from voice_node.session.providers import Endpoint
-from voice_node.session.retry import SLOW_S, Refusal, Retry, after_status
+from voice_node.session.retry import SLOW_S, Refusal, Retry
 from voice_node.session.setup import session_beta, session_ga
+from voice_node.session.web import Request, exchange
 from voice_node.settings.session import AuthUrl, SessionSettings
 from voice_node.settings.session_limits import dialect_of
 from voice_node.settings.tools import Tool
 
-for _name in ("httpx", "httpcore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)  # their other lines name addresses and headers
-
 MINT_S = 10.0
 SECONDS = 60
 """How long a secret can open a session: a handshake and its retries."""
-_LONGEST_ANSWER = 2**20
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _KEY_HEADERS = ("authorization", "api-key")
 _VALUE = re.compile(r"[!-~]{1,4096}")
 
@@ -86,33 +77,14 @@ class ClientSecrets:
 
     async def mint(self) -> Secret | Retry | Refusal:
         """A fresh secret, or what its absence means."""
-        if not _is_address(self._url):
-            return Refusal("no client secret: session.auth.url or session.url is no address")
-        try:
-            async with asyncio.timeout(self._patience_s):
-                return await self._post()
-        except (TimeoutError, httpx.TimeoutException):
-            return Retry(f"no client secret: no answer within {self._patience_s:g} s")
-        except httpx.HTTPError as error:
-            return _after_error(error)
-
-    async def _post(self) -> Secret | Retry | Refusal:
-        url = httpx.URL(self._url)
-        # the system's authorities, as the WebSocket has them; reading them takes long enough to be heard
-        context = await asyncio.to_thread(ssl.create_default_context)
         headers = {"Content-Type": "application/json", **self._headers}
-        async with (
-            httpx.AsyncClient(verify=context, timeout=None, trust_env=url.host not in _LOOPBACK) as client,
-            client.stream("POST", url, content=self._body, headers=headers) as response,
-        ):
-            if not response.is_success:
-                return _named(after_status(response.status_code, response.headers.get("Retry-After")))
-            answer = bytearray()
-            async for piece in response.aiter_bytes():
-                answer += piece
-                if len(answer) > _LONGEST_ANSWER:
-                    break
-        return _read(bytes(answer))
+        match await exchange(Request("POST", self._url, headers, self._body), self._patience_s):
+            case Retry(detail, at_least_s):
+                return Retry(f"no client secret: {detail}", at_least_s)
+            case Refusal(detail):
+                return Refusal(f"no client secret: {detail}")
+            case answer:
+                return _read(answer)
 
 
 def _body(settings: SessionSettings, tools: Sequence[Tool], seconds: int) -> dict[str, Any]:
@@ -130,13 +102,6 @@ def _mint_url(url: str, settings: SessionSettings) -> str:
     return urlunsplit(({"ws": "http", "wss": "https"}[scheme], host, f"{path.rstrip('/')}/{name}", "", ""))
 
 
-def _is_address(url: str) -> bool:
-    try:
-        return bool(httpx.URL(url).host) and urlsplit(url).port != 0  # a port above 65535 is a ValueError
-    except (ValueError, httpx.InvalidURL):
-        return False
-
-
 def _read(answer: bytes) -> Secret | Retry:
     """The secret of either dialect's answer."""
     try:
@@ -150,23 +115,3 @@ def _read(answer: bytes) -> Secret | Retry:
         return Retry("no client secret: the answer holds none", SLOW_S)
     expires_at = found.get("expires_at")
     return Secret(value, expires_at if isinstance(expires_at, int) else None)
-
-
-def _after_error(error: httpx.HTTPError) -> Retry:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Retry(
-                f"no client secret: the certificate is not trusted ({cause.verify_message}); is the clock right?",
-                SLOW_S,
-            )
-        cause = cause.__cause__ or cause.__context__
-    return Retry(f"no client secret: the service cannot be reached ({type(error).__name__})")
-
-
-def _named(verdict: Retry | Refusal) -> Retry | Refusal:
-    match verdict:
-        case Retry(detail, at_least_s):
-            return Retry(f"no client secret: {detail}", at_least_s)
-        case Refusal(detail):
-            return Refusal(f"no client secret: {detail}")
