@@ -53,3 +53,11 @@ def test_reset_forgets_what_does_not_continue() -> None:
     framer.reset()
 
     assert framer.process(b"\2\2" * 160) == [b"\2\2" * 160]
+
+
+def test_a_high_pass_takes_hum_away_before_the_frames_are_cut() -> None:
+    framer = Framer(16000, 16000, 0, 20, high_pass_hz=200)
+    frames = framer.process(tone(20, 16000, 1000))
+
+    assert {len(frame) for frame in frames} == {640}
+    assert np.abs(np.frombuffer(b"".join(frames[5:]), np.int16).astype(int)).max() < 400

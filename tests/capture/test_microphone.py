@@ -15,8 +15,9 @@ from tests.fakes.until import until
 from voice_node.capture.microphone import Microphone
 from voice_node.model.audio import Frame
 from voice_node.model.errors import CaptureLost
-from voice_node.model.turn import CaptureChanged
-from voice_node.runtime.portaudio import DeviceMissing, PortAudio
+from voice_node.model.turn import CaptureChanged, ServiceTrouble
+from voice_node.runtime.portaudio import PortAudio
+from voice_node.runtime.sound_devices import DeviceMissing
 from voice_node.settings.schema import CaptureSettings
 
 SETTINGS = CaptureSettings()
@@ -27,7 +28,12 @@ async def open_microphone(
     settings: CaptureSettings = SETTINGS, frame_ms: int = 20, **options: Any
 ) -> AsyncIterator[tuple[Microphone, list[CaptureChanged]]]:
     told: list[CaptureChanged] = []
-    microphone = Microphone(settings, frame_ms, told.append, **options)
+
+    def tell(change: CaptureChanged | ServiceTrouble) -> None:
+        assert isinstance(change, CaptureChanged)
+        told.append(change)
+
+    microphone = Microphone(settings, frame_ms, tell, **options)
     await microphone.start()
     try:
         yield microphone, told
@@ -168,10 +174,9 @@ async def test_a_driver_that_hangs_ends_the_capture_so_that_the_process_starts_a
 
 
 async def test_it_lets_go_for_others_who_miss_a_device_and_nobody_is_told(
-    sound_card: SoundCard, monkeypatch: pytest.MonkeyPatch
+    sound_card: SoundCard, new_patience: None
 ) -> None:
     """PortAudio's list of devices is made anew only when nobody holds it."""
-    monkeypatch.setattr(PortAudio, "_asked_at", -1e9)
     async with open_microphone() as (microphone, told):
         frames = await take(microphone, 40)
         await last_told(told, is_open=True)

@@ -2,6 +2,7 @@
 
 `room` is a mono sink at 48 kHz: what is played into it is what the microphone hears. `stage` is a stereo one, for a
 card with two channels. `speaker` is a stereo sink: what the node plays is recorded from `speaker.monitor`.
+`plug` and `unplug` load and unload sinks as cards that come and go; each is a device of its own in PortAudio's list.
 `norewinds=1` is essential: without it capture starts seconds late, and a reply is swallowed faster than it sounds.
 """
 
@@ -10,12 +11,15 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+import pyaudio
 import pytest
+
+from voice_node.runtime.portaudio import Patience, PortAudio
 
 _TOOLS = ("pulseaudio", "pactl", "paplay", "parec")
 _DEADLINE_S = 15.0
@@ -32,6 +36,8 @@ class SoundCard:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._server: subprocess.Popen[bytes] | None = None
+        self._modules: dict[str, str] = {}
+        """The modules of the cards that are plugged in, in the order of their coming."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -49,12 +55,19 @@ class SoundCard:
             "PULSE_SERVER": f"unix:{self._directory}/pulse.sock",
             "PULSE_RUNTIME_PATH": f"{self._directory}/runtime",
             "PULSE_COOKIE": f"{self._directory}/cookie",
+            "ALSA_CONFIG_PATH": f"/usr/share/alsa/alsa.conf:{self._cards}",
         }
+
+    @property
+    def _cards(self) -> Path:
+        return self._directory / "cards.conf"
 
     def start(self) -> None:
         """Return when the sinks are there. RuntimeError: the server does not come up."""
         socket = self._directory / "pulse.sock"
         socket.unlink(missing_ok=True)
+        self._modules.clear()
+        self._list_cards()
         script = self._directory / "script.pa"
         script.write_text(
             f"load-module module-native-protocol-unix auth-anonymous=1 socket={socket}\n"
@@ -101,6 +114,30 @@ class SoundCard:
         if self._server is not None:
             self._server.send_signal(signal.SIGCONT)
 
+    def plug(self, name: str, rate_hz: int = 48000, channels: int = 1) -> None:
+        """A card comes: a sink, whose monitor is its microphone. It is the last in the list of devices."""
+        module = self._ask(
+            "load-module", "module-null-sink",
+            f"sink_name={name}", f"rate={rate_hz}", f"channels={channels}", "norewinds=1",
+        )  # fmt: skip
+        self._modules[name] = module.strip()
+        self._list_cards()
+
+    def unplug(self, name: str) -> None:
+        """A card goes, and with it the streams that it has. The cards behind it move up in the list of devices."""
+        self._ask("unload-module", self._modules.pop(name))
+        self._list_cards()
+
+    def _list_cards(self) -> None:
+        """Tell ALSA of the cards: PortAudio lists what is configured."""
+        self._cards.write_text(
+            "".join(
+                f'pcm.{name} {{ type asym capture.pcm {{ type pulse device "{name}.monitor" }} '
+                f'playback.pcm {{ type pulse device "{name}" }} }}\n'
+                for name in self._modules
+            )
+        )
+
     def play(self, recording: Path, sink: str = "room") -> "subprocess.Popen[bytes]":
         """Begin to play a WAV file into a sink."""
         return subprocess.Popen(
@@ -137,6 +174,37 @@ class SoundCard:
             env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=10, check=False,
         )  # fmt: skip
         return answer.stdout
+
+
+def limit_cards(monkeypatch: pytest.MonkeyPatch, rates_hz: Sequence[int], channels: Sequence[int]) -> None:
+    """Let every card refuse all but these, as a cheap one does: PulseAudio's converts whatever it is asked for."""
+
+    class Limited(pyaudio.PyAudio):  # type: ignore[misc]  # PyAudio ships no types
+        def get_device_info_by_index(self, device_index: int) -> Any:
+            most = {"maxInputChannels": max(channels), "maxOutputChannels": max(channels)}
+            return {**super().get_device_info_by_index(device_index), **most}
+
+        def is_format_supported(self, rate: int, **wishes: Any) -> Any:
+            refuse(rate, wishes.get("input_channels") or wishes.get("output_channels"), ValueError)
+            return super().is_format_supported(rate, **wishes)
+
+        def open(self, **wishes: Any) -> Any:
+            refuse(wishes["rate"], wishes["channels"], OSError)
+            return super().open(**wishes)
+
+    def refuse(rate_hz: int, count: int | None, error: type[OSError | ValueError]) -> None:
+        if rate_hz not in rates_hz:
+            raise error(-9997, "Invalid sample rate")
+        if count not in channels:
+            raise error(-9998, "Invalid number of channels")
+
+    monkeypatch.setattr(pyaudio, "PyAudio", Limited)
+
+
+@pytest.fixture
+def new_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody in this process asked for a new list of devices yet."""
+    monkeypatch.setattr(PortAudio, "_patience", {"input": Patience(), "output": Patience()})
 
 
 @pytest.fixture

@@ -1,3 +1,3 @@
-from tests.fakes.sound_card import sound_card
+from tests.fakes.sound_card import new_patience, sound_card
 
-__all__ = ["sound_card"]
+__all__ = ["new_patience", "sound_card"]

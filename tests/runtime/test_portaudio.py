@@ -1,11 +1,12 @@
 import os
 import threading
-import time
+from pathlib import Path
 
 import pytest
 
 from tests.fakes.sound_card import SoundCard
-from voice_node.runtime.portaudio import DeviceMissing, PortAudio
+from voice_node.runtime.portaudio import PortAudio
+from voice_node.runtime.sound_devices import DeviceMissing
 
 
 @pytest.fixture
@@ -59,15 +60,12 @@ def test_rates_are_probed(sound_card: SoundCard) -> None:
 def test_a_device_that_refuses_is_named_with_its_reasons(sound_card: SoundCard) -> None:
     with PortAudio.open() as library:
         device = library.find("default", "input")
-        with pytest.raises(DeviceMissing, match=r"cannot be opened with 99 channels \(48000 Hz: .+; 8000 Hz: .+\)"):
-            library.open_input(device, [48000, 48000, 8000], 99, 20, lambda *_: None)
+        with pytest.raises(DeviceMissing, match=r"cannot be opened at 48000 or 8000 Hz with 99 channels: \w+"):
+            library.open_input(device, [48000, 48000, 8000], [99], 20, lambda *_: None)
 
 
-def test_whoever_misses_a_device_asks_the_others_to_let_go(
-    sound_card: SoundCard, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whoever_misses_a_device_asks_the_others_to_let_go(sound_card: SoundCard, new_patience: None) -> None:
     """The list of devices is made anew only when nobody holds the library."""
-    monkeypatch.setattr(PortAudio, "_asked_at", -1e9)
     holder, seeker = PortAudio.open(), PortAudio.open()
     with pytest.raises(DeviceMissing):
         seeker.find("plugged in later", "output")
@@ -79,18 +77,27 @@ def test_whoever_misses_a_device_asks_the_others_to_let_go(
         assert not again.should_let_go
 
 
-def test_nobody_is_asked_twice_a_minute_or_for_a_list_that_is_fresh(
-    sound_card: SoundCard, monkeypatch: pytest.MonkeyPatch
+def test_nobody_is_asked_again_at_once_or_for_a_list_that_is_fresh(
+    sound_card: SoundCard, new_patience: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PortAudio, "_asked_at", -1e9)
+    monkeypatch.setattr("voice_node.runtime.portaudio._CARDS", tmp_path)
+
+    def miss() -> None:
+        with PortAudio.open() as seeker, pytest.raises(DeviceMissing):
+            seeker.find("nothing", "output")
+
     with PortAudio.open() as holder:
         with pytest.raises(DeviceMissing):
             holder.find("nothing", "output")
         assert not holder.should_let_go
-        monkeypatch.setattr(PortAudio, "_asked_at", time.monotonic())
-        with PortAudio.open() as seeker, pytest.raises(DeviceMissing):
-            seeker.find("nothing", "output")
+        miss()
+        assert holder.should_let_go
+    with PortAudio.open() as holder:
+        miss()
         assert not holder.should_let_go
+        (tmp_path / "controlC1").touch()  # a card came: it may be the one
+        miss()
+        assert holder.should_let_go
 
 
 def test_the_chatter_of_alsa_and_jack_stays_off_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,8 @@
-"""From blocks of a device or a file to frames that the gate takes: gain, sample rate, length."""
+"""From blocks of a device or a file to frames that the gate takes: gain, high-pass, sample rate, length."""
 
 import numpy as np
 
+from voice_node.audio.high_pass import HighPass
 from voice_node.audio.resample import Resampler
 from voice_node.model.audio import BYTES_PER_SAMPLE
 
@@ -20,12 +21,15 @@ class Framer:
     A block that already is one frame passes through as it is.
     """
 
-    def __init__(self, from_hz: int, to_hz: int, gain_db: float, frame_ms: int) -> None:
+    def __init__(
+        self, from_hz: int, to_hz: int, gain_db: float, frame_ms: int, high_pass_hz: float | None = None
+    ) -> None:
         self.from_hz = from_hz
         self.to_hz = to_hz
         self._gain = np.float32(10 ** (gain_db / 20))
         self._is_amplified = gain_db != 0
         self._frame_bytes = to_hz * frame_ms // 1000 * BYTES_PER_SAMPLE
+        self._high_pass = None if high_pass_hz is None else HighPass(high_pass_hz, from_hz)
         self._resampler = Resampler(from_hz, to_hz)
         self._rest = b""
 
@@ -33,6 +37,8 @@ class Framer:
         """The frames that are whole after this block."""
         if self._is_amplified:
             pcm = self._amplify(pcm)
+        if self._high_pass is not None:
+            pcm = self._high_pass.process(pcm)
         return self._cut(self._resampler.process(pcm))
 
     def flush(self) -> list[bytes]:
@@ -45,6 +51,8 @@ class Framer:
 
     def reset(self) -> None:
         """Forget what is inside, because what comes next does not continue it."""
+        if self._high_pass is not None:
+            self._high_pass.reset()
         self._resampler.reset()
         self._rest = b""
 

@@ -6,8 +6,8 @@ The rules:
    comes once for `BLOCK_MS` of sound, and so wakes the loop: each visit costs far more than its samples.
 2. The device counts as open when its first block has come. It is lost when its stream ends or no block comes for 2 s.
 3. A lost or missing device is looked for again with a new list of devices, after 0.5 s, then twice as long each time up
-   to 3 s, so that it hears again within 5 s after it came back. The pause starts from 0.5 s again only when a device stayed
-   for 10 s, so that a loose plug does not flap. A device that was chosen by its number is looked for by its name.
+   to 3 s: it hears within 5 s of coming back. The pause starts from 0.5 s again only when a device stayed for 10 s, so
+   that a loose plug does not flap. A device that was chosen by its number is looked for by its name from then on.
 4. Each loss is told once, and so is each recovery. After `give_up_after_s` without sound the iteration raises
    CaptureLost, so that the process ends and is started afresh.
 5. What was not captured is a gap in the frames' numbers: losses, pauses, and what the driver reports as overflown.

@@ -21,7 +21,7 @@ from voice_node.model.audio import Frame, pcm_ms
 
 
 class Ring:
-    """Blocks of `frames_per_block` frames on their way from any thread to the loop, bounded in milliseconds of sound."""
+    """Blocks of some frames on their way from any thread to the loop, bounded in milliseconds of sound."""
 
     def __init__(self, capacity_ms: int = 2000, frames_per_block: int = 1) -> None:
         self._capacity_ms = capacity_ms

@@ -24,7 +24,8 @@ from voice_node.mqtt.topics import Topics
 from voice_node.router.tools import schema_problems
 from voice_node.runtime.logs import set_up
 from voice_node.runtime.orders import Orders
-from voice_node.runtime.portaudio import DeviceMissing, PortAudio
+from voice_node.runtime.portaudio import PortAudio
+from voice_node.runtime.sound_devices import DeviceMissing
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.settings.load import LoadedRoom, load_room
 from voice_node.settings.schema import MqttSettings

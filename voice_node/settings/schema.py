@@ -13,7 +13,7 @@ from voice_node.settings.session import SessionSettings
 from voice_node.settings.tools import Tool
 
 DeviceName = Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1, max_length=256)]
-"""An index, `default`, a part of a device's name, or `wav:FILE`."""
+"""An index, `default`, a part of a device's name, `hw:1,0`, `plughw:1,0`, `pulse:NAME`, or `wav:FILE`."""
 
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 """Relative to the room file; `settings/load` makes it absolute."""
@@ -34,6 +34,11 @@ class CaptureSettings(Section):
     sample_rate_hz: Literal[8000, 16000, 32000, 44100, 48000] = 48000
     channel: int = Field(default=0, ge=0, le=31)
     gain_db: float = Field(default=0, ge=-40, le=40)
+    """Before the gate, which hears noise and speech louder alike."""
+    high_pass_hz: float | None = Field(default=None, ge=20, le=400)
+    """Before the gate as well: what lies below counts neither as noise nor as speech."""
+    auto_gain: bool = False
+    """Behind the gate: what is streamed gets louder, the gate hears nothing of it."""
     echo: Literal["half_duplex", "cancel", "off"] = "half_duplex"
 
 
