@@ -32,6 +32,8 @@ FLOORS: tuple[tuple[int, str], ...] = (
     (1, "mqtt/topics mqtt/message mqtt/encode mqtt/decode mqtt/outgoing mqtt/discovery"),
     (1, "local/conversation local/dialogue local/frames local/grammar local/refusal local/session local/slots"),
     (1, "local/wire local/reading local/client_secrets local/access local/flat_session local/api"),
+    (1, "local/checks local/dialect local/wire_beta local/handshake local/turn_detection local/rate_limit"),
+    (1, "local/sound_format local/sound_buffer"),
     (2, "*"),
 )
 """Modules by floor; the first line that fits counts. 0 values, 1 logic, 2 adapters, 3 pipeline, 4 app, 5 entrance."""
@@ -41,8 +43,11 @@ NOT_IN_LOGIC = ("asyncio", "threading", "time", "os", "socket", "logging", "rand
 ANYWHERE = ("numpy", "click")
 ONLY_IN = {"pydantic": "settings/*", "click": "cli/*", "rich": "cli/*"}
 """Libraries that several modules of one place share."""
-BOTH_ENDS = {"websockets": {"session/connection", "local/server"}}
-"""A library with two ends, whose users may share nothing: each judges the other."""
+BOTH_ENDS = {
+    "websockets": {"session/connection", "local/server"},
+    "webrtcvad": {"gate/webrtc", "local/voice_activity"},
+}
+"""A library that both ends of the wire use, which may share nothing: each judges the other."""
 
 
 @dataclass(frozen=True)

@@ -200,6 +200,7 @@ async def test_the_synchronous_client() -> None:
 
 
 @needs_espeak
+@needs_sox
 async def test_every_kind_of_event_is_known_to_the_sdk() -> None:
     """Without a recogniser (it knows English alone) a transcription fails, and that is an event too."""
     async with served([GET_TIME], api_key=KEY) as (_, port), judged(port, tools=OFFERED) as judge:
@@ -229,5 +230,13 @@ async def test_every_kind_of_event_is_known_to_the_sdk() -> None:
             await judge.sdk.input_audio_buffer.commit()
             await judge.until(f"conversation.item.input_audio_transcription.{last}")
             kinds |= judge.kinds()
+
+    turns = {"input": {"transcription": {"model": "local"}, "turn_detection": {"idle_timeout_ms": 5000}}}
+    async with served(api_key=KEY) as (_, port), judged(port, output_modalities=["text"], audio=turns) as judge:
+        quiet = bytes(48 * 7000)
+        for sound in (utter("turn on the kitchen light") + quiet[: 48 * 1000], quiet):
+            await judge.sdk.input_audio_buffer.append(audio=base64.b64encode(sound).decode())
+            await judge.until("response.done")
+        kinds |= judge.kinds()
 
     assert kinds == KINDS

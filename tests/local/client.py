@@ -26,14 +26,15 @@ needs_sox = pytest.mark.skipif(shutil.which("sox") is None, reason="sox is not i
 class Client:
     """One session."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: ClientConnection, dialect: str = "ga") -> None:
         self.connection = connection
+        self.dialect = dialect
         self.seen: list[Event] = []
 
     async def send(self, kind: str, **fields: Any) -> None:
         """A client event, which must be a good one."""
         event = {"type": kind, **fields}
-        check_event("client", event)
+        check_event("client", event, self.dialect)
         await self.connection.send(json.dumps(event))
 
     async def send_raw(self, frame: str | bytes) -> None:
@@ -44,7 +45,7 @@ class Client:
         """The next server event."""
         async with asyncio.timeout(30):
             event: Event = json.loads(await self.connection.recv())
-        check_event("server", event)
+        check_event("server", event, self.dialect)
         self.seen.append(event)
         return event
 
@@ -78,11 +79,15 @@ class Client:
         await self.send("response.create")
         return await self.until("response.done")
 
+    async def append(self, pcm: bytes, piece_ms: int = 100) -> None:
+        """Sound in pieces, faster than real time."""
+        for start in range(0, len(pcm), 48 * piece_ms):
+            audio = base64.b64encode(pcm[start : start + 48 * piece_ms]).decode()
+            await self.send("input_audio_buffer.append", audio=audio)
+
     async def speak(self, pcm: bytes) -> None:
         """Append sound in pieces of 100 ms, and commit it."""
-        for start in range(0, len(pcm), 4800):
-            audio = base64.b64encode(pcm[start : start + 4800]).decode()
-            await self.send("input_audio_buffer.append", audio=audio)
+        await self.append(pcm)
         await self.send("input_audio_buffer.commit")
 
     async def give(self, call_id: str, output: str) -> Event:
@@ -94,10 +99,12 @@ class Client:
 
 
 @asynccontextmanager
-async def client_of(port: int, path: str = "/v1/realtime?model=local", **options: Any) -> AsyncIterator[Client]:
+async def client_of(
+    port: int, path: str = "/v1/realtime?model=local", dialect: str = "ga", **options: Any
+) -> AsyncIterator[Client]:
     """A client after `session.created`."""
     async with connect(f"ws://127.0.0.1:{port}{path}", proxy=None, max_size=None, **options) as connection:
-        client = Client(connection)
+        client = Client(connection, dialect)
         await client.until("session.created")
         yield client
 

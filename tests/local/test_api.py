@@ -5,7 +5,7 @@ import pytest
 
 from tests.fakes.schema import check_body
 from voice_node.local.access import Access
-from voice_node.local.api import CLIENT_SECRETS, MODELS, SESSIONS, Api
+from voice_node.local.api import CLIENT_SECRETS, MODELS, SESSIONS, TRANSCRIPTION_SESSIONS, Api
 from voice_node.local.client_secrets import ClientSecrets
 from voice_node.local.refusal import Refused
 
@@ -49,7 +49,7 @@ def test_a_client_secret_keeps_its_session() -> None:
     assert secret.session == answer["session"]
     assert answer["session"]["model"] == "gpt-realtime"
     assert answer["session"]["audio"]["output"]["speed"] == 1.5
-    assert answer["session"]["audio"]["input"]["turn_detection"] is None
+    assert answer["session"]["audio"]["input"]["turn_detection"]["type"] == "server_vad"
 
 
 def test_nothing_need_be_said() -> None:
@@ -76,6 +76,19 @@ def test_a_session_of_the_beta_dialect() -> None:
     secret = desk.secrets.find(answer["client_secret"]["value"], 1000)
     assert secret is not None
     assert secret.session["audio"]["output"]["voice"] == "alloy"
+
+
+def test_a_transcription_session_of_the_beta_dialect() -> None:
+    desk = Desk()
+    answer = desk.post(TRANSCRIPTION_SESSIONS, {"input_audio_transcription": {"model": "whisper-1"}})
+    assert answer["input_audio_transcription"] == {"model": "whisper-1"}
+    secret = desk.secrets.find(answer["client_secret"]["value"], 1000)
+    assert secret is not None
+    assert secret.session["type"] == "transcription"
+
+
+def test_azure_s_paths_are_known() -> None:
+    assert Desk().post(f"/openai{CLIENT_SECRETS}", {})["value"].startswith("ek_")
 
 
 def test_there_is_one_model() -> None:
@@ -120,7 +133,8 @@ def test_who_has_no_key_gets_nothing(path: str) -> None:
         (SESSIONS, {"session": {}}, "session"),
         (SESSIONS, {"client_secret": 5}, "client_secret"),
         (SESSIONS, {"client_secret": {"expires_after": {"seconds": "60"}}}, "client_secret.expires_after.seconds"),
-        (SESSIONS, {"turn_detection": {"type": "server_vad"}}, "turn_detection"),
+        (SESSIONS, {"turn_detection": {"type": "server_vad", "threshold": 2}}, "turn_detection.threshold"),
+        (TRANSCRIPTION_SESSIONS, {"voice": "alloy"}, "voice"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_place(path: str, body: Any, param: str) -> None:

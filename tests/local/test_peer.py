@@ -1,59 +1,9 @@
 import asyncio
 import base64
-import contextlib
 import json
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any
 
-from tests.fakes.schema import check_event
 from tests.local.client import needs_espeak, needs_sox, utter
-from tests.local.rooms import GET_TIME, as_offered
-from voice_node.local.engine import Engine
-from voice_node.local.peer import Peer
-from voice_node.local.session import default_session
-
-
-class Line:
-    """A peer without a socket."""
-
-    def __init__(self, peer_engine: Engine, group: asyncio.TaskGroup) -> None:
-        self.sent: list[dict[str, Any]] = []
-        self.tasks: list[asyncio.Task[None]] = []
-        self._group = group
-        self.peer = Peer(peer_engine, default_session("sess_1", "realtime", "local"), self._send, self._spawn)
-
-    async def _send(self, event: dict[str, Any]) -> None:
-        check_event("server", event)
-        self.sent.append(event)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        self.tasks.append(self._group.create_task(work))
-        return self.tasks[-1]
-
-    async def say(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
-        """A client event; what it brought, once everything is done."""
-        before = len(self.sent)
-        await self.peer.receive(json.dumps({"type": kind, **fields}))
-        await asyncio.gather(*self.tasks)
-        return self.sent[before:]
-
-
-@contextlib.asynccontextmanager
-async def line() -> AsyncIterator[Line]:
-    engine = Engine([GET_TIME], "en")
-    engine.start()
-    try:
-        async with asyncio.TaskGroup() as group:
-            one = Line(engine, group)
-            session = {"type": "realtime", "tools": as_offered(GET_TIME), "output_modalities": ["text"]}
-            await one.say("session.update", session=session)
-            yield one
-    finally:
-        await engine.close()
-
-
-def message(text: str) -> dict[str, Any]:
-    return {"id": text[:4], "type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+from tests.local.line import line, message
 
 
 async def test_a_response_may_have_its_own_input_and_tools() -> None:
@@ -99,8 +49,6 @@ async def test_sound_cannot_pile_up() -> None:
             await peer.peer.receive(append)
             await peer.peer.receive('{"type": "input_audio_buffer.commit"}')
         assert [event["error"]["code"] for event in peer.sent if event["type"] == "error"] == ["too_much_sound"]
-        for task in peer.tasks:
-            task.cancel()
 
 
 @needs_espeak
@@ -112,3 +60,44 @@ async def test_sound_may_come_within_an_item() -> None:
         await peer.say("conversation.item.create", item=item)
         *_, done = await peer.say("response.create")
         assert done["response"]["output"][0]["name"] == "get_time"
+
+
+async def test_items_have_the_places_and_the_ids_that_the_client_chose() -> None:
+    async with line() as peer:
+        await peer.say("conversation.item.create", item=message("one"))
+        added, done = await peer.say("conversation.item.create", item=message("two"), previous_item_id="root")
+        assert (added["item"]["id"], added["previous_item_id"], done["previous_item_id"]) == ("two", None, None)
+        added, _ = await peer.say("conversation.item.create", item=message("six"), previous_item_id="two")
+        assert added["previous_item_id"] == "two"
+        (error,) = await peer.say("conversation.item.create", item=message("ten"), previous_item_id="none")
+        assert (error["error"]["code"], error["error"]["param"]) == ("item_not_found", "previous_item_id")
+        (retrieved,) = await peer.say("conversation.item.retrieve", item_id="six")
+        assert retrieved["item"]["content"] == [{"type": "input_text", "text": "six"}]
+        (deleted,) = await peer.say("conversation.item.delete", item_id="six")
+        assert deleted["item_id"] == "six"
+
+
+async def test_what_is_missing_is_named() -> None:
+    async with line() as peer:
+        for event, param in (
+            ({}, "type"),
+            ({"type": "session.update"}, "session"),
+            ({"type": "session.update", "session": {}}, "session.type"),
+            ({"type": "input_audio_buffer.append"}, "audio"),
+            ({"type": "conversation.item.create"}, "item"),
+            ({"type": "conversation.item.retrieve"}, "item_id"),
+            ({"type": "conversation.item.delete"}, "item_id"),
+            ({"type": "conversation.item.truncate"}, "item_id"),
+        ):
+            await peer.peer.receive(json.dumps({**event, "event_id": "e"}))
+            error = peer.sent[-1]["error"]
+            assert (error["type"], error["code"]) == ("invalid_request_error", "missing_required_parameter")
+            assert (error["param"], error["event_id"]) == (param, "e")
+
+
+async def test_metadata_come_back_at_once() -> None:
+    async with line() as peer:
+        created, *_ = await peer.say("response.create", response={"metadata": {"client_event_id": "x"}})
+        assert created["response"]["metadata"] == {"client_event_id": "x"}
+        (limits,) = peer.of("rate_limits.updated")
+        assert limits["rate_limits"][0]["name"] == "requests"

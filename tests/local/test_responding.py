@@ -1,5 +1,9 @@
 import asyncio
+import base64
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from tests.fakes.schema import check_event
 from tests.local.client import needs_espeak
@@ -8,9 +12,10 @@ from voice_node.local.dialogue import Answer, Call, CallAll, Say
 from voice_node.local.responding import Order, Response
 from voice_node.local.voice import Voice
 
-ORDER = Order("resp_1", False, ("audio",), (), None, 1.0, "espeak-ng", "inf")
-TEXT = Order("resp_1", False, ("text",), (), {"a": "b"}, 1.0, None, 100)
-BESIDE = Order("resp_1", True, ("text",), (), None, 1.0, None, "inf")
+PCM = {"type": "audio/pcm", "rate": 24000}
+ORDER = Order("resp_1", False, ("audio",), (), None, 1.0, "espeak-ng", "inf", PCM)
+TEXT = Order("resp_1", False, ("text",), (), {"a": "b"}, 1.0, None, 100, PCM)
+BESIDE = Order("resp_1", True, ("text",), (), None, 1.0, None, "inf", PCM)
 MUTE = Voice("en", command="no-such-voice")
 
 
@@ -110,3 +115,32 @@ async def test_it_is_cancelled_while_it_speaks() -> None:
         "conversation.item.done",
     ]
     assert done["response"]["output"][0]["status"] == "incomplete"
+
+
+async def test_words_beyond_the_limit_are_not_said() -> None:
+    _, response, _ = await run(replace(TEXT, most_tokens=2), Say("Hello everybody."))
+    assert response["status"] == "incomplete"
+    assert response["status_details"] == {"type": "incomplete", "reason": "max_output_tokens"}
+    assert response["output"][0]["content"][0]["text"] == "Hello ev"
+    assert response["output"][0]["status"] == "incomplete"
+
+
+async def test_it_fails_before_it_began() -> None:
+    sent = Sent()
+    done = await Response(TEXT, Conversation(), MUTE, sent.send).fail("rate_limit_exceeded", "Too many.")
+    check_event("server", done)
+    assert sent.kinds == ["response.created"]
+    assert done["response"]["status_details"]["error"]["code"] == "rate_limit_exceeded"
+
+
+@needs_espeak
+@pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])
+async def test_it_speaks_g711(kind: str) -> None:
+    pcm, _, _ = await run(ORDER, Say("Hello there."), Voice("en"))
+    g711, response, _ = await run(replace(ORDER, sound={"type": kind}), Say("Hello there."), Voice("en"))
+    sizes = [
+        sum(len(base64.b64decode(event["delta"])) for event in sent if event["type"] == "response.output_audio.delta")
+        for sent in (pcm, g711)
+    ]
+    assert sizes[1] == pytest.approx(sizes[0] / 6, rel=0.01)
+    assert response["audio"]["output"]["format"] == {"type": kind}

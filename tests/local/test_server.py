@@ -13,7 +13,7 @@ from websockets.typing import Origin
 
 from tests.fakes.schema import needs_schema
 from tests.local.client import called, client_of, needs_espeak, needs_sox, said, served, utter
-from tests.local.rooms import GET_TIME, SET_LIGHT
+from tests.local.rooms import GET_TIME, SET_LIGHT, as_offered
 
 
 @needs_schema
@@ -89,8 +89,7 @@ async def test_only_offered_tools_are_called_and_none_that_asks_for_confirmation
 @needs_sox
 async def test_a_spoken_turn_calls_the_tool_and_speaks_its_result() -> None:
     async with served() as (_, port), client_of(port) as client:
-        session = await client.configure(audio={"input": {"transcription": {"model": "local"}}})
-        assert session["audio"]["input"]["turn_detection"] is None
+        await client.configure(audio={"input": {"transcription": {"model": "local"}, "turn_detection": None}})
         await client.speak(utter("turn on the kitchen light"))
         committed = await client.until("input_audio_buffer.committed")
         await client.send("response.create")
@@ -232,12 +231,60 @@ async def test_the_buffer_is_cleared_and_not_committed_when_empty() -> None:
         assert "0.00ms" in error["message"]
 
 
-async def test_turn_detection_is_refused_with_its_place() -> None:
+async def test_what_cannot_be_is_refused_with_its_place() -> None:
     async with served() as (_, port), client_of(port) as client:
-        session = {"type": "realtime", "audio": {"input": {"turn_detection": {"type": "server_vad"}}}}
+        session = {"type": "realtime", "audio": {"input": {"turn_detection": {"type": "server_vad", "threshold": 5}}}}
         await client.send("session.update", session=session, event_id="e7")
         error = await client.error()
-        assert (error["param"], error["event_id"]) == ("session.audio.input.turn_detection", "e7")
+        assert (error["param"], error["event_id"]) == ("session.audio.input.turn_detection.threshold", "e7")
+
+
+@needs_espeak
+@needs_sox
+async def test_the_server_ends_the_turn_and_speech_interrupts_its_reply() -> None:
+    quiet = bytes(48 * 1000)
+    async with served() as (_, port), client_of(port) as client:
+        await client.configure()
+        await client.append(quiet + utter("turn on the kitchen light") + quiet, piece_ms=20)
+        ((name, _, call_id),) = called(await client.until("response.done"))
+        assert name == "set_light"
+        output = {
+            "type": "function_call_output",
+            "call_id": call_id,
+            "output": '{"error": "' + "far too hot " * 12 + '"}',
+        }
+        await client.send("conversation.item.create", item=output)
+        await client.send("response.create")
+        await client.until("response.output_audio.delta")
+        await client.append(utter("what time is it") + quiet)
+        started = await client.until("input_audio_buffer.speech_started")
+        assert started["audio_start_ms"] > 0
+        replies = [(await client.until("response.done"))["response"]]
+        if not replies[0]["output"] or replies[0]["output"][0]["type"] == "message":
+            replies.append((await client.until("response.done"))["response"])
+        assert called({"response": replies[-1]})[0][0] == "get_time"
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("/v1/realtime?model=gpt-realtime", {"additional_headers": {"OpenAI-Beta": "realtime=v1"}}),
+        ("/v1/realtime?model=gpt-realtime", {"subprotocols": ["realtime", "openai-beta.realtime-v1"]}),
+        ("/openai/realtime?api-version=2024-10-01-preview&deployment=gpt-realtime", {}),
+    ],
+)
+async def test_a_client_of_the_beta_gets_the_beta(path: str, options: dict[str, Any]) -> None:
+    async with served() as (_, port), client_of(port, path, "beta", **options) as client:
+        assert client.seen[0]["session"]["modalities"] == ["audio", "text"]
+        await client.send("session.update", session={"modalities": ["text"], "tools": as_offered(GET_TIME)})
+        assert called(await client.write("what time is it"))[0][0] == "get_time"
+    async with served(dialect="ga") as (_, port), client_of(port, path, **options) as client:
+        assert client.seen[0]["session"]["type"] == "realtime"
+    async with (
+        served(dialect="beta") as (_, port),
+        client_of(port, "/v1/realtime?model=gpt-realtime", "beta") as client,
+    ):
+        assert "audio" not in client.seen[0]["session"]
 
 
 HOSTILE = [

@@ -7,6 +7,8 @@ from voice_node.local import wire
 from voice_node.local.refusal import Refused
 from voice_node.local.session import SessionType, begun, check_response, default_session, updated
 
+TURNS = "session.audio.input.turn_detection"
+
 
 def patched(**patch: Any) -> dict[str, Any]:
     return updated(default_session("sess_1", "realtime", "local"), {"type": "realtime", **patch})
@@ -33,6 +35,38 @@ def test_only_what_is_present_changes() -> None:
     session = updated(session, {"type": "realtime", "audio": {"input": {"transcription": None}}})
     assert session["audio"]["input"]["transcription"] is None
     assert session["audio"]["input"]["noise_reduction"] == {"type": "far_field"}
+
+
+def test_turn_detection_is_merged_and_always_whole() -> None:
+    def turns(session: dict[str, Any], patch: dict[str, Any] | None) -> dict[str, Any]:
+        session = updated(session, {"type": "realtime", "audio": {"input": {"turn_detection": patch}}})
+        check_event("server", wire.session_updated(session))
+        return session
+
+    default = default_session("sess_1", "realtime", "local")
+    session = turns(default, {"threshold": 0.7})
+    session = turns(session, {"type": "server_vad", "idle_timeout_ms": 6000})
+    assert session["audio"]["input"]["turn_detection"] == {
+        **default["audio"]["input"]["turn_detection"],
+        "threshold": 0.7,
+        "idle_timeout_ms": 6000,
+    }
+    session = turns(session, {"type": "semantic_vad", "interrupt_response": False})
+    assert session["audio"]["input"]["turn_detection"] == {
+        "type": "semantic_vad",
+        "eagerness": "auto",
+        "create_response": True,
+        "interrupt_response": False,
+    }
+    session = turns(session, None)
+    assert session["audio"]["input"]["turn_detection"] is None
+    with pytest.raises(Refused, match=r"turn_detection\.type"):
+        turns(session, {"threshold": 0.7})
+
+
+def test_null_is_a_value() -> None:
+    session = patched(instructions=None, tracing=None, audio={"input": {"noise_reduction": None}})
+    assert session["instructions"] is None
 
 
 def test_the_old_session_stays_as_it_was() -> None:
@@ -68,13 +102,16 @@ def test_what_clients_send_is_taken() -> None:
         ({"output_modalities": ["audio", "text"]}, "invalid_value", "session.output_modalities"),
         ({"audio": {"output": {"speed": 5}}}, "invalid_value", "session.audio.output.speed"),
         ({"audio": {"output": {"speed": True}}}, "invalid_type", "session.audio.output.speed"),
-        (
-            {"audio": {"output": {"format": {"type": "audio/pcmu"}}}},
-            "invalid_value",
-            "session.audio.output.format.type",
-        ),
+        ({"audio": {"output": {"format": {"type": "opus"}}}}, "invalid_value", "session.audio.output.format.type"),
+        ({"audio": {"output": {"format": {}}}}, "missing_required_parameter", "session.audio.output.format.type"),
         ({"audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}}, "invalid_value", None),
-        ({"audio": {"input": {"turn_detection": {"type": "semantic_vad"}}}}, "invalid_value", None),
+        ({"audio": {"input": {"turn_detection": {"type": "none"}}}}, "invalid_value", f"{TURNS}.type"),
+        ({"audio": {"input": {"turn_detection": {"threshold": 1.1}}}}, "invalid_value", f"{TURNS}.threshold"),
+        ({"audio": {"input": {"turn_detection": {"idle_timeout_ms": 1}}}}, "invalid_value", f"{TURNS}.idle_timeout_ms"),
+        ({"audio": {"input": {"turn_detection": {"eagerness": "low"}}}}, "unknown_parameter", f"{TURNS}.eagerness"),
+        ({"audio": {"input": {"turn_detection": {"prefix_padding_ms": 0.5}}}}, "invalid_type", None),
+        ({"audio": {"input": {"turn_detection": {"type": "semantic_vad", "threshold": 1}}}}, "unknown_parameter", None),
+        ({"audio": {"input": {"turn_detection": {"create_response": None}}}}, "invalid_type", None),
         ({"tools": [{"type": "mcp"}]}, "invalid_value", "session.tools[0].type"),
         ({"tools": [{"type": "function"}]}, "missing_required_parameter", "session.tools[0].name"),
         ({"tools": [{"name": "t", "parameters": []}]}, "invalid_type", "session.tools[0].parameters"),
@@ -98,6 +135,7 @@ def test_a_session_without_type_is_refused(patch: object) -> None:
 
 def test_metadata_is_bounded() -> None:
     assert check_response(None) == {}
+    assert check_response({"metadata": None, "input": None}) == {}
     assert check_response({"metadata": {"a": "b"}}) == {"metadata": {"a": "b"}}
     wrong: list[Any] = [[], {"a": 1}, {"a": "b" * 513}, {str(number): "" for number in range(17)}]
     for metadata in wrong:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from voice_node.local.server import PATH, LocalServer
+from voice_node.local.handshake import PATH
+from voice_node.local.server import LocalServer
 from voice_node.model.errors import ConfigError
 from voice_node.settings.load import load_room
 from voice_node.settings.tools import Tool

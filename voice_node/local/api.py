@@ -1,12 +1,12 @@
 """What the server answers by HTTP: client secrets of both dialects, and the list of its one model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from voice_node.local.access import Access, Headers
 from voice_node.local.client_secrets import ClientSecret, ClientSecrets
-from voice_node.local.flat_session import in_flat_words, read_flat, write_flat
+from voice_node.local.flat_session import in_flat_words, read_flat, read_flat_transcription, write_flat
 from voice_node.local.reading import read_object
 from voice_node.local.refusal import Refused
 from voice_node.local.session import SessionType, default_session, updated
@@ -15,12 +15,19 @@ from voice_node.local.wire import new_id
 MODEL = "local"
 CLIENT_SECRETS = "/v1/realtime/client_secrets"
 SESSIONS = "/v1/realtime/sessions"
+TRANSCRIPTION_SESSIONS = "/v1/realtime/transcription_sessions"
 MODELS = "/v1/models"
 
-_METHODS = {CLIENT_SECRETS: "POST", SESSIONS: "POST", MODELS: "GET"}
+_METHODS = {CLIENT_SECRETS: "POST", SESSIONS: "POST", TRANSCRIPTION_SESSIONS: "POST", MODELS: "GET"}
+_AZURE = "/openai"
+"""What Azure's paths have before OpenAI's."""
 _SECONDS = 600
 _SECONDS_BETA = 60
 _SHORTEST_S, _LONGEST_S = 10, 7200
+
+
+Read = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""A flat session -> GA's."""
 
 
 class Api:
@@ -32,7 +39,7 @@ class Api:
 
     def answer(self, method: str, target: str, headers: Headers, body: bytes, now: float) -> tuple[int, dict[str, Any]]:
         """Status and body; `now` is in epoch seconds. Raises Refused."""
-        path = urlsplit(target).path.rstrip("/")
+        path = urlsplit(target).path.rstrip("/").removeprefix(_AZURE)
         if path not in _METHODS:
             raise Refused("not_found", f"Invalid URL ({method} {path[:64]}).", status=404)
         if method != _METHODS[path]:
@@ -42,7 +49,9 @@ class Api:
             model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "voice_node"}
             return 200, {"object": "list", "data": [model]}
         request = _parse(body)
-        return 200, self._client_secret(request, now) if path == CLIENT_SECRETS else self._session(request, now)
+        if path == CLIENT_SECRETS:
+            return 200, self._client_secret(request, now)
+        return 200, self._session(request, now, read_flat if path == SESSIONS else read_flat_transcription)
 
     def _client_secret(self, request: dict[str, Any], now: float) -> dict[str, Any]:
         _only(request, "expires_after", "session")
@@ -50,13 +59,13 @@ class Api:
         secret = self._mint(request.get("session", {"type": "realtime"}), seconds, now)
         return {"value": secret.value, "expires_at": secret.expires_at, "session": secret.session}
 
-    def _session(self, request: dict[str, Any], now: float) -> dict[str, Any]:
+    def _session(self, request: dict[str, Any], now: float, read: Read) -> dict[str, Any]:
         wanted = request.pop("client_secret", {})
         if not isinstance(wanted, dict):
             raise Refused("invalid_type", "Expected an object for 'client_secret'.", "client_secret")
         _only(wanted, "expires_after")
         seconds = _seconds(wanted, "client_secret.expires_after", _SECONDS_BETA)
-        session = read_flat(request)
+        session = read(request)
         try:
             secret = self._mint(session, seconds, now)
         except Refused as refused:

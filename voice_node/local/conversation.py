@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from voice_node.local.checks import missing
 from voice_node.local.dialogue import Called, CameBack, EngineSaid, Entry, UserSaid
 from voice_node.local.refusal import Refused
 from voice_node.local.wire import new_id
@@ -35,7 +36,9 @@ class Item:
     audio_ms: float = 0.0
     """Sound that was sent for it: the most that it can be truncated to."""
     sound: str | None = None
-    """Base64 of PCM at 24 kHz that came with it and was not listened to yet."""
+    """Base64 of what came with it and was not listened to yet."""
+    is_cut: bool = False
+    """What was not played is forgotten."""
 
     @property
     def id(self) -> str:
@@ -74,6 +77,8 @@ class Conversation:
         for item in self._items:
             if item.id == content["id"]:
                 item.content = content
+                if item.is_cut:
+                    _forget_words(content)
 
     def delete(self, item_id: object) -> None:
         """Raises Refused where it is not there."""
@@ -83,17 +88,20 @@ class Conversation:
         """Forget what was not played of a spoken item; index and milliseconds as they are now. Raises Refused."""
         item = self.get(item_id)
         parts = item.content.get("content", [])
-        if item.content.get("role") != "assistant" or not parts or parts[0]["type"] != "output_audio":
+        is_spoken = parts[0]["type"] == "output_audio" if parts else item.audio_ms > 0  # it may still be in work
+        if item.content.get("role") != "assistant" or not is_spoken:
             raise Refused("unsupported_content_type", "Only model output audio messages can be truncated.", "item_id")
         if content_index != 0 or isinstance(content_index, bool):
             raise Refused("invalid_value", "Expected 0 for 'content_index'.", "content_index")
+        if audio_end_ms is None:
+            raise missing("audio_end_ms")
         if isinstance(audio_end_ms, bool) or not isinstance(audio_end_ms, int) or audio_end_ms < 0:
             raise Refused("invalid_type", "Expected a whole number of at least 0 for 'audio_end_ms'.", "audio_end_ms")
         if audio_end_ms > item.audio_ms:
             message = f"Audio content of {item.audio_ms:.0f}ms is already shorter than {audio_end_ms}ms"
             raise Refused("invalid_value", message, "audio_end_ms")
-        item.audio_ms = audio_end_ms
-        parts[0]["transcript"] = ""
+        item.audio_ms, item.is_cut = audio_end_ms, True
+        _forget_words(item.content)
         return 0, audio_end_ms
 
     def entries(self) -> list[Entry]:
@@ -109,6 +117,8 @@ class Conversation:
         return self._items[-1].id if self._items else None
 
     def _index(self, item_id: object, param: str) -> int:
+        if item_id is None:
+            raise missing(param)
         for index, item in enumerate(self._items):
             if item.id == item_id:
                 return index
@@ -132,6 +142,8 @@ def entries_of(items: Sequence[Item]) -> Iterator[Entry]:
 
 def read_item(raw: Any, place: str = "item") -> Item:
     """A client's item, checked. Raises Refused."""
+    if raw is None:
+        raise missing(place)
     if not isinstance(raw, dict):
         raise Refused("invalid_type", f"Expected an object for '{place}'.", place)
     item_id = _text(raw, "id", place, default=new_id("item"))
@@ -173,6 +185,11 @@ def to_json(arguments: Any) -> str:
     return json.dumps(arguments, ensure_ascii=False)
 
 
+def _forget_words(content: dict[str, Any]) -> None:
+    for part in content["content"]:
+        part["transcript"] = ""
+
+
 def _message(raw: dict[str, Any], base: dict[str, Any], place: str) -> Item:
     role = raw.get("role")
     if not isinstance(role, str) or role not in _CONTENT:
@@ -211,7 +228,7 @@ def _text(
     if value is None and default is not None:
         value = default
     if value is None:
-        raise Refused("missing_required_parameter", f"Missing required parameter: '{place}.{name}'.", f"{place}.{name}")
+        raise missing(f"{place}.{name}")
     if not isinstance(value, str):
         raise Refused("invalid_type", f"Expected a string for '{place}.{name}'.", f"{place}.{name}")
     if len(value) > longest:

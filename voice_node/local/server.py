@@ -1,8 +1,8 @@
-"""The embedded Realtime server: OpenAI's GA dialect on a WebSocket, with no key, no account and no internet.
+"""The embedded Realtime server: OpenAI's dialects on a WebSocket, with no account and no internet.
 
 It understands the sentences of the tools alone, calls them, and speaks what came of it. Differences from OpenAI's are
-few: `turn_detection` is null (the client commits), its voice is PCM at 24 kHz, and retrieved items come without sound.
-Client secrets of both dialects are minted on the same port.
+few: it has one voice, images and tools of type `mcp` are refused, and retrieved items come without sound. Client
+secrets of both dialects are minted on the same port.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 import time
-import urllib.parse
 import weakref
 from collections.abc import Coroutine, Sequence
 from typing import Any
@@ -23,14 +22,16 @@ from websockets.typing import Subprotocol
 
 from voice_node.local import wire
 from voice_node.local.access import Access, Headers
-from voice_node.local.api import MODEL, Api
+from voice_node.local.api import Api
 from voice_node.local.client_secrets import ClientSecret, ClientSecrets
+from voice_node.local.dialect import Ga
 from voice_node.local.engine import Engine
+from voice_node.local.handshake import Choice, check_secret, dialect_of, is_session, session_of
 from voice_node.local.http import Answer, Exchange
 from voice_node.local.peer import Peer
 from voice_node.local.refusal import Refused
-from voice_node.local.session import SessionType, begun, default_session
-from voice_node.local.wire import Event, new_id
+from voice_node.local.wire import Event
+from voice_node.local.wire_beta import Beta
 from voice_node.settings.tools import Tool
 
 _WEBSOCKETS_LOGGER = logging.getLogger(f"{__name__}.websockets")
@@ -38,7 +39,6 @@ _WEBSOCKETS_LOGGER = logging.getLogger(f"{__name__}.websockets")
 _WEBSOCKETS_LOGGER.setLevel(logging.ERROR)
 _WEBSOCKETS_LOGGER.addFilter(lambda record: record.msg != "opening handshake failed")
 
-PATH = "/v1/realtime"
 LONGEST_SESSION_S = 3600.0
 _LONGEST_FRAME = 21 * 1024 * 1024
 """15 MiB of sound in base64, and the event around it."""
@@ -85,7 +85,10 @@ class Door(ServerConnection):
 
 
 class LocalServer:
-    """Serves any number of clients up to `most_clients`; `api_key` None lets everybody in who reaches the port."""
+    """Serves any number of clients up to `most_clients`; `api_key` None lets everybody in who reaches the port.
+
+    `dialect` other than `auto` is spoken to all, whatever they ask for.
+    """
 
     def __init__(
         self,
@@ -94,6 +97,7 @@ class LocalServer:
         api_key: str | None = None,
         most_clients: int = 16,
         longest_session_s: float = LONGEST_SESSION_S,
+        dialect: Choice = "auto",
     ) -> None:
         secrets = ClientSecrets()
         self._engine = Engine(tools, language)
@@ -101,6 +105,7 @@ class LocalServer:
         self._api = Api(self._access, secrets)
         self._most_clients = most_clients
         self._longest_session_s = longest_session_s
+        self._dialect: Choice = dialect
         self._clients = 0
         self._server: Server | None = None
         self._doors: weakref.WeakSet[Door] = weakref.WeakSet()
@@ -152,7 +157,7 @@ class LocalServer:
         """None lets the client in."""
         assert isinstance(connection, Door)
         try:
-            if _path(request) != PATH:
+            if not is_session(request.path):
                 return _response(connection, *self._answer("GET", request.path, _headers(request), b""))
             connection.secret = self._judge(request)
         except Refused as refused:
@@ -162,18 +167,17 @@ class LocalServer:
     def _judge(self, request: Request) -> ClientSecret | None:
         """The secret that a session may be opened with, if any is needed. Raises Refused."""
         secret = self._access.open_session(_headers(request), time.time())
-        if secret is not None:
-            kind = secret.session["type"]
-            if _query(request).get("intent", [kind]) != [kind]:
-                raise Refused("invalid_value", f"The client secret is for sessions of type '{kind}'.", "intent")
+        check_secret(request.path, secret)
         if self._clients >= self._most_clients:
             raise Refused("too_many_clients", "Too many clients.", status=503)
         return secret
 
     async def _serve(self, connection: ServerConnection) -> None:
         assert isinstance(connection, Door)
-        assert connection.request is not None
-        session = _session(connection.request, connection.secret, time.time() + self._longest_session_s)
+        request = connection.request
+        assert request is not None
+        session = session_of(request.path, connection.secret, time.time() + self._longest_session_s)
+        spoken = dialect_of(request.path, _headers(request)) if self._dialect == "auto" else self._dialect
 
         async def send(event: Event) -> None:
             try:
@@ -192,7 +196,8 @@ class LocalServer:
                     task.add_done_callback(tasks.discard)
                     return task
 
-                peer = Peer(self._engine, session, send, spawn)
+                dialect = Beta() if spoken == "beta" else Ga()
+                peer = Peer(self._engine, session, dialect, send, spawn)
                 is_expired = await self._converse(connection, peer)
                 for task in list(tasks):
                     task.cancel()
@@ -213,25 +218,8 @@ class LocalServer:
         return deadline.expired()
 
 
-def _session(request: Request, secret: ClientSecret | None, expires_at: float) -> dict[str, Any]:
-    if secret is not None:
-        return begun(secret.session, new_id("sess"), int(expires_at))
-    query = _query(request)
-    kind: SessionType = "transcription" if query.get("intent") == ["transcription"] else "realtime"
-    model = query.get("model", [MODEL])[0][:128]
-    return begun(default_session("", kind, model), new_id("sess"), int(expires_at))
-
-
 def _headers(request: Request) -> Headers:
     return list(request.headers.raw_items())
-
-
-def _path(request: Request) -> str:
-    return urllib.parse.urlsplit(request.path).path.rstrip("/")
-
-
-def _query(request: Request) -> dict[str, list[str]]:
-    return urllib.parse.parse_qs(urllib.parse.urlsplit(request.path).query)
 
 
 def _response(connection: ServerConnection, status: int, body: dict[str, Any]) -> Response:

@@ -52,6 +52,23 @@ def session_updated(session: Mapping[str, Any]) -> Event:
     return _event("session.updated", session=session)
 
 
+def speech_started(item_id: str, audio_start_ms: int) -> Event:
+    return _event("input_audio_buffer.speech_started", item_id=item_id, audio_start_ms=audio_start_ms)
+
+
+def speech_stopped(item_id: str, audio_end_ms: int) -> Event:
+    return _event("input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=audio_end_ms)
+
+
+def timeout_triggered(item_id: str, audio_start_ms: int, audio_end_ms: int) -> Event:
+    return _event(
+        "input_audio_buffer.timeout_triggered",
+        item_id=item_id,
+        audio_start_ms=audio_start_ms,
+        audio_end_ms=audio_end_ms,
+    )
+
+
 def buffer_committed(item_id: str, previous_item_id: str | None) -> Event:
     return _event("input_audio_buffer.committed", item_id=item_id, previous_item_id=previous_item_id)
 
@@ -82,6 +99,12 @@ def item_truncated(item_id: str, content_index: int, audio_end_ms: int) -> Event
     )
 
 
+def transcription_delta(item_id: str, content_index: int, delta: str) -> Event:
+    return _event(
+        "conversation.item.input_audio_transcription.delta", item_id=item_id, content_index=content_index, delta=delta
+    )
+
+
 def transcription_completed(item_id: str, content_index: int, transcript: str, seconds: float) -> Event:
     return _event(
         "conversation.item.input_audio_transcription.completed",
@@ -99,6 +122,12 @@ def transcription_failed(item_id: str, content_index: int, code: str, message: s
         content_index=content_index,
         error={"type": "server_error", "code": code, "message": message, "param": None},
     )
+
+
+def rate_limits_updated(limit: int, remaining: int, reset_s: float) -> Event:
+    """Of responses: in `reset_s` all are there again."""
+    requests = {"name": "requests", "limit": limit, "remaining": remaining, "reset_seconds": round(reset_s, 3)}
+    return _event("rate_limits.updated", rate_limits=[requests])
 
 
 def response_created(response: Mapping[str, Any]) -> Event:

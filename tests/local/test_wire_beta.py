@@ -1,0 +1,168 @@
+from typing import Any
+
+import pytest
+
+from tests.fakes.schema import check_event, published
+from tests.local.client import needs_espeak, needs_sox, utter
+from tests.local.line import line, message
+from tests.local.rooms import GET_TIME, as_offered
+from tests.local.test_wire import EVENTS
+from voice_node.local import wire
+from voice_node.local.session import default_session
+from voice_node.local.wire_beta import Beta
+
+SILENCE = bytes(48 * 1000)
+FLAT: dict[str, Any] = {
+    "modalities": ["text"],
+    "instructions": "Be brief.",
+    "voice": "alloy",
+    "input_audio_format": "g711_ulaw",
+    "output_audio_format": "g711_alaw",
+    "input_audio_transcription": {"model": "whisper-1"},
+    "input_audio_noise_reduction": {"type": "far_field"},
+    "turn_detection": {"type": "server_vad", "threshold": 0.6, "prefix_padding_ms": 200, "silence_duration_ms": 400},
+    "tools": as_offered(GET_TIME),
+    "tool_choice": "required",
+    "temperature": 1.1,
+    "max_response_output_tokens": 50,
+    "speed": 1.2,
+    "tracing": None,
+}
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event["type"])
+def test_every_event_of_ours_is_one_of_the_beta_s_or_is_not_told(event: wire.Event) -> None:
+    if "response" in event:
+        return  # these here are no whole responses: `test_a_call_and_its_reply` has them
+    told = Beta().write(event)
+    if told is None:
+        assert event["type"] not in published("server", "beta") or event["type"].endswith("transcription.delta")
+    else:
+        check_event("server", told, "beta")
+
+
+async def test_every_field_of_the_session_is_kept() -> None:
+    async with line("beta", language="de") as peer:
+        update = {"type": "session.update", "session": FLAT}
+        check_event("client", update, "beta")
+        (updated,) = await peer.say(**update | {"kind": update.pop("type")})  # type: ignore[arg-type]  # the event
+        session = updated["session"]
+        turns = session.pop("turn_detection")
+        assert turns.items() >= FLAT["turn_detection"].items()
+        assert "idle_timeout_ms" not in turns
+        assert {name: session[name] for name in FLAT if name != "turn_detection"} == {
+            name: value for name, value in FLAT.items() if name != "turn_detection"
+        }
+        (updated,) = await peer.say("session.update", session={"turn_detection": None, "voice": "echo"})
+        session = updated["session"]
+        assert (session["turn_detection"], session["voice"], session["temperature"]) == (None, "echo", 1.1)
+
+
+@pytest.mark.parametrize(
+    ("event", "code", "param"),
+    [
+        ({"type": "session.update"}, "missing_required_parameter", "session"),
+        ({"type": "session.update", "session": {"audio": {}}}, "unknown_parameter", "session.audio"),
+        ({"type": "session.update", "session": {"voice": 5}}, "invalid_type", "session.voice"),
+        ({"type": "session.update", "session": {"temperature": 3}}, "invalid_value", "session.temperature"),
+        (
+            {"type": "session.update", "session": {"input_audio_format": "x"}},
+            "invalid_value",
+            "session.input_audio_format",
+        ),
+        (
+            {"type": "session.update", "session": {"turn_detection": {"idle_timeout_ms": 5000}}},
+            "unknown_parameter",
+            "session.turn_detection.idle_timeout_ms",
+        ),
+        (
+            {"type": "session.update", "session": {"turn_detection": {"threshold": 2}}},
+            "invalid_value",
+            "session.turn_detection.threshold",
+        ),
+        (
+            {"type": "session.update", "session": {"max_response_output_tokens": 0}},
+            "invalid_value",
+            "session.max_response_output_tokens",
+        ),
+        ({"type": "response.create", "response": {"voice": 5}}, "invalid_type", "response.voice"),
+        ({"type": "response.create", "response": {"modalities": ["x"]}}, "invalid_value", "response.modalities[0]"),
+        ({"type": "response.create", "response": {"audio": {}}}, "unknown_parameter", "response.audio"),
+        ({"type": "transcription_session.update", "session": {}}, "invalid_value", "session.type"),
+        ({"type": "conversation.item.delete", "item_id": "x"}, "item_not_found", "item_id"),
+    ],
+)
+async def test_errors_name_the_field_of_the_beta(event: dict[str, Any], code: str, param: str) -> None:
+    async with line("beta", language="de") as peer:
+        kind = event.pop("type")
+        (error,) = await peer.say(kind, **event, event_id="e1")
+        detail = error["error"]
+        assert (detail["code"], detail["param"], detail["event_id"]) == (code, param, "e1")
+        assert "session.audio.input" not in detail["message"]
+
+
+async def test_a_call_and_its_reply() -> None:
+    async with line("beta", tools=as_offered(GET_TIME), temperature=0.9) as peer:
+        await peer.say("conversation.item.create", item=message("what time is it"))
+        *_, done = await peer.say(
+            "response.create", response={"modalities": ["text"], "max_response_output_tokens": 99}
+        )
+        (call,) = done["response"]["output"]
+        assert call["name"] == "get_time"
+        assert "".join(event["delta"] for event in peer.of("response.function_call_arguments.delta")) == "{}"
+        (arguments,) = peer.of("response.function_call_arguments.done")
+        assert "name" not in arguments
+        output = {"type": "function_call_output", "call_id": call["call_id"], "output": "noon"}
+        await peer.say("conversation.item.create", item=output)
+        peer.sent.clear()
+        *_, done = await peer.say("response.create")
+        assert [event["type"] for event in peer.sent] == [
+            "response.created",
+            "rate_limits.updated",
+            "response.output_item.added",
+            "conversation.item.created",
+            "response.content_part.added",
+            "response.text.delta",
+            "response.text.done",
+            "response.content_part.done",
+            "response.output_item.done",
+            "response.done",
+        ]
+        response = done["response"]
+        assert (
+            response["output"][0]["content"] == [{"type": "text", "text": "Noon."}] or response["output"][0]["content"]
+        )
+        assert (response["modalities"], response["temperature"]) == (["text"], 0.9)
+        assert response["usage"]["input_token_details"] == {"text_tokens": 0, "audio_tokens": 0, "cached_tokens": 0}
+
+
+@needs_espeak
+@needs_sox
+async def test_a_spoken_turn_in_the_words_of_the_beta() -> None:
+    transcribed = {"model": "whisper-1"}
+    async with line("beta", modalities=["text", "audio"], input_audio_transcription=transcribed) as peer:
+        await peer.append(SILENCE + utter("sing me a song") + SILENCE)
+        await peer.settle()
+        assert len(peer.of("conversation.item.input_audio_transcription.completed")) == 1
+        assert not peer.of("conversation.item.input_audio_transcription.delta")
+        assert peer.of("response.audio.delta")
+        (said,) = peer.of("response.audio_transcript.done")
+        (done,) = peer.of("response.done")
+        assert done["response"]["output"][0]["content"] == [{"type": "audio", "transcript": said["transcript"]}]
+        assert [event["item"]["role"] for event in peer.of("conversation.item.created")] == ["user", "assistant"]
+
+
+def test_a_session_that_only_writes_down() -> None:
+    beta = Beta()
+    event = {"type": "transcription_session.update", "session": {"input_audio_transcription": {"model": "whisper-1"}}}
+    check_event("client", event, "beta")
+    assert beta.read(event) == {
+        "type": "session.update",
+        "session": {"type": "transcription", "audio": {"input": {"transcription": {"model": "whisper-1"}}}},
+    }
+    session = default_session("sess_1", "transcription", "m")
+    for told in (beta.write(wire.session_created(session)), beta.write(wire.session_updated(session))):
+        assert told is not None
+        check_event("server", told, "beta")
+    assert told is not None
+    assert told["type"] == "transcription_session.updated"
