@@ -105,6 +105,10 @@ def test_what_is_subscribed_to() -> None:
         (b"", {"result": "done"}),
         (b"\xff", {"result": "done", "state": "\ufffd"}),
         (b"NaN", {"result": "done", "state": "NaN"}),
+        (b"1e999", {"result": "done", "state": "1e999"}),
+        (b'{"a":-1e999}', {"result": "done", "state": '{"a":-1e999}'}),
+        (b'"\\ud800"', {"result": "done", "state": '"\\ud800"'}),
+        (b"[" * 999 + b"]" * 999, {"result": "done", "state": "[" * 999 + "]" * 999}),
         (b"x" * (LONGEST_REPORT + 1), {"result": "done"}),
     ],
 )

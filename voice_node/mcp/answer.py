@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from voice_node.model.json_text import BadJson, read_json
+
 LONGEST = 16 * 1024
 """Characters of an answer that the model is given."""
 LONGEST_ERROR = 500
@@ -19,11 +21,9 @@ def output(texts: list[str], structured: Any) -> Any:
     if len(text) > LONGEST:
         return text[:LONGEST] + CUT
     try:
-        value = json.loads(text)
-        json.dumps(value, allow_nan=False)
-    except (ValueError, RecursionError):
-        return text  # not JSON, or none that other programs read
-    return value
+        return read_json(text)
+    except BadJson:
+        return text
 
 
 def error(texts: list[str]) -> str:

@@ -1,8 +1,5 @@
 """Messages to commands. Whatever comes, the answer is a command, a `BadInput`, or None; never an exception."""
 
-import json
-import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,14 +23,13 @@ from voice_node.model.command import (
     Stop,
     ToolResult,
 )
+from voice_node.model.json_text import BadJson, read_json
 from voice_node.mqtt.message import LARGEST_CORRELATION, LARGEST_PAYLOAD, Incoming
 from voice_node.mqtt.topics import SETTINGS, Topics, is_level
 
-_DEEPEST = 64
 _LONGEST_ID = 256
 _LONGEST_PLACE = 128
 _LONGEST_LISTEN_MS = 60_000
-_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 def decode(incoming: Incoming, topics: Topics) -> Command | None:
@@ -244,39 +240,6 @@ def _is_integer(value: object) -> bool:
 
 def _json(text: str) -> Any:
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_without_duplicates)
-        _check(value, 0)
-    except RecursionError:
-        raise _UnreadableError("nested too deeply") from None
-    except ValueError:  # also of integers with more than 4,300 digits; the text repeats the payload
-        raise _UnreadableError("not JSON") from None
-    return value
-
-
-def _refuse_constant(_: str) -> Any:
-    raise _UnreadableError("NaN and Infinity are not JSON")
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        raise _UnreadableError("a key stands twice in one JSON object")
-    return fields
-
-
-def _check(value: Any, depth: int) -> None:
-    """Refuse what `json.loads` lets through and what would break a later writer."""
-    if depth > _DEEPEST:
-        raise _UnreadableError("nested too deeply")
-    match value:
-        case str() if _HALF_PAIR.search(value):
-            raise _UnreadableError("a text holds half of a surrogate pair")
-        case float() if not math.isfinite(value):
-            raise _UnreadableError("a number is too large")
-        case list():
-            for item in value:
-                _check(item, depth + 1)
-        case dict():
-            for key, item in value.items():
-                _check(key, depth + 1)
-                _check(item, depth + 1)
+        return read_json(text)
+    except BadJson as error:
+        raise _UnreadableError(str(error)) from None

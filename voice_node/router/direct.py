@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from voice_node.model.json_text import BadJson, read_json
 from voice_node.router.tools import BadArguments
 from voice_node.settings.tools import Tool
 
@@ -60,8 +61,8 @@ def confirmation(payload: bytes) -> dict[str, Any]:
     if len(text) > LONGEST_REPORT:
         return {"result": "done"}
     try:
-        state = json.loads(text, parse_constant=str)
-    except (ValueError, RecursionError):
+        state = read_json(text)
+    except BadJson:
         state = text
     return {"result": "done", "state": state} if text else {"result": "done"}
 

@@ -1,6 +1,5 @@
 """The tools that the model is offered, and the check of what it wants to call them with."""
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from voice_node.model.json_text import BadJson, read_json
 from voice_node.router.pattern import MOST_CHARS, UnusablePattern, longest_text
 from voice_node.settings.problem import Problem
 from voice_node.settings.schema import RoomSettings
@@ -106,14 +106,11 @@ def read_object(text: str) -> dict[str, Any]:
     if len(text) > MAX_ARGUMENT_CHARS:
         raise BadArguments(f"the arguments are longer than {MAX_ARGUMENT_CHARS} characters")
     try:
-        values = json.loads(text or "{}", parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates)
-    except RecursionError:
-        raise BadArguments("the arguments are nested too deeply") from None
-    except ValueError as error:
-        raise BadArguments(f"the arguments are not valid JSON: {_reason(error)}") from None
+        values = read_json(text or "{}", deepest=MAX_DEPTH - 1, most_values=MAX_VALUES, largest=2**53)
+    except BadJson as error:
+        raise BadArguments(f"the arguments cannot be read: {error}") from None
     if not isinstance(values, dict):
         raise BadArguments("the arguments are not a JSON object")
-    _refuse_unusable(values)
     return values
 
 
@@ -149,39 +146,6 @@ def _without_dialects(schema: Any) -> Any:
 
 def _place(path: Any) -> str:
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".") or "the arguments"
-
-
-def _reason(error: ValueError) -> str:
-    return f"{error.msg} at character {error.pos}" if isinstance(error, json.JSONDecodeError) else str(error)[:100]
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError("a key is given twice")
-    return values
-
-
-def _refuse_unusable(values: dict[str, Any]) -> None:
-    """Numbers beyond what other programs read exactly, text that has no UTF-8, deep nesting, too much of anything."""
-    for count, (value, depth) in enumerate(_walk(values)):
-        if count > MAX_VALUES:
-            raise BadArguments(f"the arguments hold more than {MAX_VALUES} values")
-        if depth == MAX_DEPTH:
-            raise BadArguments("the arguments are nested too deeply")
-        match value:
-            case bool():
-                pass
-            case int() if abs(value) > 2**53:
-                raise BadArguments("a number is too large")
-            case float() if value in (float("inf"), float("-inf")):
-                raise BadArguments("a number is too large")
-            case str() if any("\ud800" <= letter <= "\udfff" for letter in value):
-                raise BadArguments("a text holds half a character (a lone surrogate)")
 
 
 def _walk(root: Any) -> Iterator[tuple[Any, int]]:
