@@ -262,3 +262,84 @@ def test_a_turn_for_which_the_service_called_a_tool_is_not_said_again(room: Room
     room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}), ev.ServiceActs())
     room.down()
     assert room.ends() == [("t1", "disconnected")]
+
+
+# --- how sure the service is --------------------------------------------------------------------------------------
+
+LIGHT = ev.FunctionCall("call_1", "light", "{}")
+
+
+@pytest.fixture
+def strict() -> Room:
+    """A room that demands a confidence; its turn t1 was committed and answered with a call."""
+    room = Room(include=["item.input_audio_transcription.logprobs"], least_confidence=0.5).up()
+    room.say("t1")
+    room.hear(ev.AudioCommitted("i1"), ev.ResponseCreated("r1", {"turn_id": "t1"}), ev.CallDone("r1", LIGHT))
+    assert room.all(ToolCall) == [], "nothing is known of the words yet"
+    return room
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.99, None])
+def test_a_call_waits_for_a_transcript_that_is_sure_or_of_which_nothing_is_told(
+    strict: Room, confidence: float | None
+) -> None:
+    strict.hear(done("r1", "t1", calls=(LIGHT,)))
+    strict.hear(ev.TranscriptDone("i1", "light on", None, confidence))
+    assert [call.call_id for call in strict.all(ToolCall)] == ["call_1"]
+    strict.answer("call_1")
+    again = ev.FunctionCall("call_2", "light", "{}")
+    strict.hear(ev.ResponseCreated("r2", {"turn_id": "t1"}), ev.CallDone("r2", again))
+    assert len(strict.all(ToolCall)) == 2, "the words are known"
+    strict.hear(done("r2", "t1", calls=(again,)))
+    strict.answer("call_2")
+    strict.reply("r3", "t1")
+    assert strict.ends() == [("t1", "completed")]
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+@pytest.mark.parametrize("heard", [ev.TranscriptDone("i1", "Thank you.", None, 0.49), ev.TranscriptFailed("i1", "x")])
+def test_what_nobody_may_have_said_calls_nothing(strict: Room, heard: Any, is_over: bool) -> None:
+    if is_over:
+        strict.hear(done("r1", "t1", calls=(LIGHT,)))
+    strict.take()
+    strict.hear(heard)
+    assert strict.ends() == [("t1", "empty")]
+    assert kinds(strict.take()) == ([] if is_over else ["CancelResponse"])
+    strict.hear(done("r1", "t1", calls=(LIGHT,)))
+    assert strict.all(ToolCall) == []
+    assert len([line for line in strict.all(Transcript) if line.is_final]) == isinstance(heard, ev.TranscriptDone)
+    strict.say("t2")
+    strict.hear(ev.AudioCommitted("i2"), ev.TranscriptDone("i2", "light on", None, 0.9))
+    strict.reply("r2", "t2")
+    assert strict.ends()[1:] == [("t2", "completed")]
+
+
+def test_a_call_does_not_wait_for_ever_for_a_transcript(strict: Room) -> None:
+    strict.hear(done("r1", "t1", calls=(LIGHT,)))
+    strict.wait(11)
+    assert strict.ends() == [("t1", "timeout")]
+    assert strict.all(ToolCall) == []
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_stop_while_a_call_waits_for_its_transcript(strict: Room, is_over: bool) -> None:
+    over = done("r1", "t1", status=ResponseStatus.COMPLETED if is_over else ResponseStatus.CANCELLED, calls=(LIGHT,))
+    if is_over:
+        strict.hear(over)
+    strict.stop()
+    strict.hear(over, ev.TranscriptDone("i1", "light on", None, 0.9))
+    assert strict.all(ToolCall) == []
+    assert strict.ends() == [("t1", "cancelled")]
+
+
+def test_a_connection_that_ends_while_a_call_waits_for_its_transcript(strict: Room) -> None:
+    strict.down()
+    assert strict.ends() == [("t1", "disconnected")]
+    assert strict.all(ToolCall) == []
+
+
+def test_what_is_asked_in_writing_needs_no_confidence() -> None:
+    room = Room(include=["item.input_audio_transcription.logprobs"], least_confidence=0.5).up()
+    room.ask("t1")
+    room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}), ev.CallDone("r1", LIGHT))
+    assert len(room.all(ToolCall)) == 1

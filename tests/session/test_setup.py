@@ -235,6 +235,7 @@ def test_what_check_lets_pass_is_sent_and_what_it_complains_about_is_not(
 def test_the_samples_are_all_that_goes_over_the_wire() -> None:
     assert set(SAMPLES) == set(FIELDS) - {"model"}
     never_sent = {"provider", "url", "dialect", "type", "conversation", "auth", "connect", "lenient"}
+    never_sent |= {"least_confidence"}
     assert set(SessionSettings.model_fields) == set(FIELDS) | never_sent
 
 

@@ -31,6 +31,14 @@ def test_the_longest_segment_must_hold_the_shortest() -> None:
     assert paths(gate={**gate, "onset_ms": 300, "max_segment_s": 1.4}) == [("gate", "max_segment_s")]
 
 
+def test_a_least_confidence_needs_to_be_told_one() -> None:
+    told = {"include": ["item.input_audio_transcription.logprobs"], "least_confidence": 0.5, "provider": "openai"}
+    place = [("session", "least_confidence")]
+    assert paths(session=told) == []
+    assert paths(session={**told, "include": []}) == place
+    assert paths(session={**told, "transcription": None}) == place
+
+
 def test_a_tool_choice_may_be_a_tool() -> None:
     assert paths(session={"tool_choice": "light"}, tools=[tool()]) == []
     assert paths(session={"tool_choice": "lock"}, tools=[tool()]) == [("session", "tool_choice")]

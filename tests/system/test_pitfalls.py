@@ -24,11 +24,15 @@ import asyncio
 import json
 import re
 import time
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.fakes.http_server import Answer as Answer200
+from tests.fakes.http_server import HttpServer
+from tests.fakes.pipeline_house import UTTERANCE, House
 from tests.fakes.realtime_server import (
     Answer,
     Close,
@@ -49,7 +53,6 @@ from tests.fakes.stages import LOUD, SILENT
 from tests.fakes.until import until
 from tests.session.node import PCM, Node, call, committed, node, reply, spoken_turn
 from tests.session.room import SECOND, Room, done, kinds
-from tests.test_pipeline import UTTERANCE, House
 from voice_node.audio.resample import Resampler
 from voice_node.gate.gate import Gate
 from voice_node.model import control as ctl
@@ -65,6 +68,7 @@ from voice_node.model.turn import (
     TurnFinished,
 )
 from voice_node.session import events as ev
+from voice_node.session.models import Unlisted, list_models, troubles
 from voice_node.session.pricing import usd
 from voice_node.session.providers import endpoint
 from voice_node.session.setup import session_beta, session_ga
@@ -595,6 +599,37 @@ def test_row_18_how_sure_the_service_was_is_told() -> None:
     assert update.session["include"] == ["item.input_audio_transcription.logprobs"]
 
 
+async def test_row_18_no_tool_is_called_for_what_nobody_may_have_said() -> None:
+    """The call comes before its transcript, as models that hear do; the phantom of silence is told with its doubt."""
+
+    def heard(number: int, text: str, logprob: float) -> Emit:
+        usage = {"type": "duration", "seconds": 1.0}
+        kind = {"type": "conversation.item.input_audio_transcription.completed", "content_index": 0, "usage": usage}
+        tokens = [{"token": "x", "bytes": [120], "logprob": logprob}]
+        return emit(kind | {"item_id": f"item_{number}", "transcript": text, "logprobs": tokens})
+
+    def turn(number: int) -> Script:
+        return (
+            Expect("input_audio_buffer.commit"),
+            emit({"type": "input_audio_buffer.committed", "item_id": f"item_{number}"}),
+            Expect("response.create"),
+            call(f"r{number}", f"c{number}"),
+        )
+
+    script = (*greet(), *turn(1), heard(1, "Thank you for watching", -3.0), *turn(2), heard(2, "light on", -0.01))
+    script += (Expect("conversation.item.create"), Expect("response.create"), reply("r3"))
+    values: dict[str, Any] = {"include": ["item.input_audio_transcription.logprobs"], "least_confidence": 0.5}
+    async with RealtimeServer(script) as server, node(server.url, **values) as room:
+        await room.say("t1")
+        assert await room.ended(1) == [("t1", "empty")]
+        assert room.all(ToolCall) == []
+        assert [line.confidence for line in room.all(Transcript)] == [0.05]
+        await room.say("t2")
+        await until(lambda: len(room.all(ToolCall)) == 1)
+        await room.inputs.put(ctl.AnswerCall("c2", "{}"))
+        assert await room.ended(2) == [("t1", "empty"), ("t2", "completed")]
+
+
 # --- money --------------------------------------------------------------------------------------------------------
 
 
@@ -769,6 +804,18 @@ def test_row_29_a_model_that_will_be_gone_is_a_warning(tmp_path: Any) -> None:
     path.write_text("room: a\nsession:\n  provider: openai\n  model: gpt-realtime\n")
     (warning,) = load_room(path).warnings
     assert "2027-01-20" in warning
+
+
+async def test_row_29_the_service_itself_is_asked_which_of_its_models_end() -> None:
+    models = [{"id": "gpt-realtime", "shutdown_date": "2027-01-20"}, {"id": "gpt-transcribe", "shutdown_date": None}]
+    async with HttpServer(Answer200({"object": "list", "data": models})) as server:
+        section = SessionSettings(
+            provider="openai", url=f"ws://127.0.0.1:{server.port}/v1/realtime", model="gpt-realtime"
+        )
+        listed = await list_models(section, "sk-key")
+    assert not isinstance(listed, Unlisted)
+    (trouble,) = troubles(section, listed, date(2026, 11, 20))
+    assert trouble == "session.model: gpt-realtime will be shut down on 2027-01-20"
 
 
 async def test_row_30_where_nothing_can_be_cancelled_or_cut_the_reply_is_dropped_here() -> None:

@@ -61,6 +61,8 @@ class Answers:
             if turn is active or turn.open_calls:
                 turn.is_stopped = True
                 turn.touched_at = now.at
+                self.turns.withdraw(turn)
+                self.ask_again(turn, now, step)
         if active is not None:
             self.cancel(self.sequencer.active_response, step)
 
@@ -92,6 +94,8 @@ class Answers:
         for turn in self.turns if self.is_ready else ():
             if turn.open_calls and now.at - turn.touched_at > CALL_PATIENCE_S:
                 self.lose(turn, LostReason.TIMEOUT, "a tool call was not answered", step)
+            elif turn.withheld and now.at - turn.touched_at >= TRANSCRIPT_PATIENCE_S:
+                self.lose(turn, LostReason.TIMEOUT, "no transcript came to judge its tool calls by", step)
             else:
                 self.settle(turn, now, step)
         if len(self.turns) > 0:  # an announcement may have waited for somebody who said nothing in the end

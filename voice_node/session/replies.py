@@ -7,6 +7,7 @@ from typing import assert_never
 from voice_node.model.audio import pcm_ms
 from voice_node.model.moment import Moment
 from voice_node.model.turn import (
+    LostReason,
     ReplyAudio,
     ReplyAudioEnded,
     ReplyStarted,
@@ -63,6 +64,7 @@ class Replies:
         self._is_free = is_free(settings)
         self._decoder = OutputDecoder(settings.output_format)
         self._can_truncate = can_truncate
+        self._least_confidence = settings.least_confidence
         self._received_ms: OrderedDict[str, float] = OrderedDict()
         """Sound that came for each of the last reply items."""
         self._began: dict[str, datetime] = {}
@@ -159,6 +161,7 @@ class Replies:
             )
         if turn is None or not turn.is_transcript_due:
             return
+        is_sure = True
         match event:
             case ev.TranscriptDelta(item_id, delta):
                 turn.partial = (turn.partial + delta)[-8192:]
@@ -166,17 +169,26 @@ class Replies:
                 return
             case ev.TranscriptDone(item_id, text, language, confidence):
                 turn.mark("transcript", now.at)
-                self._answers.memory.heard(turn.turn_id, "user", text)
                 step.outcomes.append(
                     self._heard(turn, item_id, text, now, is_final=True, language=language, confidence=confidence)
                 )
+                if self._least_confidence is not None and confidence is not None:
+                    is_sure = confidence >= self._least_confidence
+                self._answers.memory.heard(turn.turn_id, "user", text)
             case ev.TranscriptFailed(_, code):
                 trouble = ServiceTrouble(
                     "transcription_failed", f"the service could not transcribe: {code}", turn.turn_id
                 )
                 step.outcomes.append(trouble)
+                is_sure = self._least_confidence is None
         turn.is_transcript_due = False
         turn.partial = ""
+        if not is_sure:
+            self._answers.lose(turn, LostReason.EMPTY, "the service is not sure that anything was said", step)
+            self._answers.ask_next(now, step)
+            return
+        step.outcomes += turn.withheld
+        turn.withheld.clear()
         self._answers.settle(turn, now, step)
 
     @staticmethod
@@ -241,7 +253,11 @@ class Replies:
         if turn.is_stopped or not self._answers.turns.add_call(call.call_id, turn):
             return
         turn.mark("tool_call", now.at)
-        step.outcomes.append(ToolCall(turn.turn_id, call.call_id, call.name, call.arguments))
+        wanted = ToolCall(turn.turn_id, call.call_id, call.name, call.arguments)
+        if self._least_confidence is not None and turn.is_transcript_due:
+            turn.withheld.append(wanted)
+        else:
+            step.outcomes.append(wanted)
 
     def _words(self, turn: Turn, response_id: str, item_id: str, text: str, now: Moment, step: Step) -> None:
         """The words of one reply item, once; servers differ in where they tell them."""

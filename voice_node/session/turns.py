@@ -16,6 +16,9 @@ Rules
    transcript is settled or late.
 6. A call is made once, whoever announces it how often. Of the calls of one response the first 16 are made: what the
    router does not refuse of them is less. The others are nobody's, so the turn ends as if they had not been made.
+7. Where the room demands a confidence, the calls of a spoken turn are withheld until its transcript came. One that is
+   not sure enough ends the turn, and so does one that failed or is late; of a service that tells no confidence every
+   transcript is believed.
 """
 
 from collections import deque
@@ -25,7 +28,7 @@ from datetime import datetime
 from enum import Enum, auto
 
 from voice_node.model.moment import Moment
-from voice_node.model.turn import ResponseStatus
+from voice_node.model.turn import ResponseStatus, ToolCall
 
 TRANSCRIPT_PATIENCE_S = 10.0
 """How long a finished turn waits for its transcript; services answer within seconds of the commit."""
@@ -76,6 +79,8 @@ class Turn:
     is_rest: bool = False
     """What came of its segment after the service had ended a turn in the middle of it; perhaps only silence."""
     open_calls: set[str] = field(default_factory=set)
+    withheld: list[ToolCall] = field(default_factory=list)
+    """Open calls that home automation hears of only when the transcript is sure enough."""
     calls_to_answer: int = 0
     """Calls of the last response whose outputs were posted or are open: after the last one the model is asked again."""
     is_acted_on: bool = False
@@ -203,6 +208,11 @@ class Turns:
         turn = self._calls.get(call_id)
         return turn if turn is not None and call_id in turn.open_calls else None
 
+    def withdraw(self, turn: Turn) -> None:
+        """Nobody will hear of the calls that are withheld."""
+        turn.open_calls -= {call.call_id for call in turn.withheld}
+        turn.withheld.clear()
+
     def disconnect(self) -> None:
         """All ids of the connection are void; turns go back to where they were before it."""
         self._items.clear()
@@ -214,6 +224,7 @@ class Turns:
             turn.item_id = None
             turn.partial = ""
             turn.open_calls.clear()
+            turn.withheld.clear()
             turn.calls_to_answer = 0
 
     def _bind(self, item_id: str, phase: Phase) -> Turn | None:

@@ -112,6 +112,11 @@ def _session(settings: RoomSettings) -> Iterator[Problem]:
     if session.provider == "local" and isinstance(session.auth, AuthUrl):
         text = "is not for provider local, which mints its own: delete it, or use provider custom with the server's url"
         yield Problem(("session", "auth", "url"), text, reads=(("session", "provider"),))
+    if session.least_confidence is not None and not (session.include and session.transcription):
+        text = "needs a transcription and `include: [item.input_audio_transcription.logprobs]`, where it is told"
+        yield Problem(
+            ("session", "least_confidence"), text, reads=(("session", "include"), ("session", "transcription"))
+        )
     names = [tool.name for tool in settings.tools]
     if session.tool_choice not in (*_TOOL_CHOICES, *names):
         text = f"must be {one_of(_TOOL_CHOICES)}, or the name of a tool of this file, not {shown(session.tool_choice)}"

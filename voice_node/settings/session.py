@@ -186,6 +186,8 @@ class SessionSettings(Section):
         default_factory=lambda: RetentionRatio(type="retention_ratio", retention_ratio=0.8)
     )
     include: list[Literal["item.input_audio_transcription.logprobs"]] = Field(default_factory=list, max_length=1)
+    least_confidence: float | None = Field(default=None, gt=0, le=1)
+    """A spoken turn whose transcript is less sure comes to nothing: no tool is called for what nobody may have said."""
     tracing: Literal["auto"] | Tracing | None = None
     prompt: Prompt | None = None
     conversation: Conversation = Field(default_factory=Conversation)
