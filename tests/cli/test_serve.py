@@ -1,6 +1,8 @@
 import asyncio
 import json
+import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -16,10 +18,10 @@ tools:
 """
 
 
-async def start(*arguments: str) -> asyncio.subprocess.Process:
+async def start(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
     command = (sys.executable, "-m", "voice_node", "serve", *arguments)
-    return await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    return await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env={**os.environ, **environment})
 
 
 async def refused(*arguments: str) -> str:
@@ -72,3 +74,32 @@ async def test_rooms_must_agree(tmp_path: Path) -> None:
     assert "get_time differs" in await refused(str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"))
     (tmp_path / "b.yaml").write_text(ROOM + "language: de\n")
     assert "one language" in await refused(str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"))
+
+
+async def test_a_folder_of_rooms_in_the_beta_as_a_service(tmp_path: Path) -> None:
+    (tmp_path / "rooms").mkdir()
+    (tmp_path / "rooms" / "kitchen.yaml").write_text(ROOM)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        options = ("--port", "0", "--dialect", "beta")
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "300000", "WATCHDOG_PID": ""}
+        process = await start(str(tmp_path / "rooms"), *options, **environment)
+        assert process.stdout is not None
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(60):
+            url = (await process.stdout.readline()).decode().split()[-1]
+            told = [await loop.sock_recv(manager, 100) for _ in range(3)]
+            async with connect(url, proxy=None) as connection:
+                session = json.loads(await connection.recv())["session"]
+            process.send_signal(signal.SIGTERM)
+            await process.communicate()
+            while told[-1] != b"STOPPING=1":
+                told.append(await loop.sock_recv(manager, 100))
+    assert session["modalities"] == ["audio", "text"]
+    assert told[:3] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+    assert process.returncode == 0
+
+
+async def test_a_folder_without_rooms_is_refused(tmp_path: Path) -> None:
+    assert "there is no room file" in await refused(str(tmp_path))

@@ -1,17 +1,20 @@
 """`voice-node serve`: the local Realtime engine for other programs, and for nodes without one of their own."""
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import get_args
 
 import click
 
-from voice_node.local.handshake import PATH
+from voice_node.local.handshake import PATH, Choice
 from voice_node.local.server import LocalServer
 from voice_node.model.errors import ConfigError
+from voice_node.runtime.systemd import ServiceManager
 from voice_node.settings.load import load_room
 from voice_node.settings.tools import Tool
 
@@ -21,11 +24,19 @@ from voice_node.settings.tools import Tool
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
 @click.option("--key-file", type=click.Path(path_type=Path), help="A file with the key that clients must give.")
-def serve(rooms: tuple[Path, ...], host: str, port: int, key_file: Path | None) -> None:
+@click.option(
+    "--dialect",
+    default="auto",
+    show_default=True,
+    type=click.Choice(get_args(Choice)),
+    help="Of the Realtime API, for all clients; auto: each client's own.",
+)
+def serve(rooms: tuple[Path, ...], host: str, port: int, key_file: Path | None, dialect: Choice) -> None:
     """Serve the local Realtime engine.
 
     Understands the sentences of the tools of all ROOM files, in English speech and in writing; a client's tool is known
-    by its name. Other addresses than this machine's own need a key. Prints one line when it is ready; ends with Ctrl-C.
+    by its name. A folder stands for the .yaml files in it. Other addresses than this machine's own need a key. Prints
+    one line when it is ready; ends with Ctrl-C.
 
     Example: voice-node serve config/rooms/kitchen.yaml
     """
@@ -34,7 +45,7 @@ def serve(rooms: tuple[Path, ...], host: str, port: int, key_file: Path | None) 
         raise ConfigError(f"--host {host}: others could use this server without a key: give one with --key-file")
     tools, language = _read_rooms(rooms)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    asyncio.run(_serve(LocalServer(tools, language, key), host, port))
+    asyncio.run(_serve(LocalServer(tools, language, key, dialect=dialect), host, port))
 
 
 async def _serve(server: LocalServer, host: str, port: int) -> None:
@@ -49,9 +60,21 @@ async def _serve(server: LocalServer, host: str, port: int) -> None:
             raise ConfigError(f"--host {host} --port {port}: {error.strerror or error}") from None
         shown = f"[{host}]" if ":" in host else host
         click.echo(f"Realtime is served at ws://{shown}:{bound}{PATH}")
-        await stopped.wait()
+        await _until(stopped, ServiceManager())
     finally:
         await server.close()
+
+
+async def _until(stopped: asyncio.Event, manager: ServiceManager) -> None:
+    """Wait, and tell systemd that the server is there and that its event loop turns."""
+    manager.notify("READY=1")
+    pause_s = None if manager.watchdog_s is None else manager.watchdog_s / 3
+    while not stopped.is_set():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await stopped.wait()
+        manager.notify("WATCHDOG=1")
+    manager.notify("STOPPING=1")
 
 
 def _read_key(path: Path) -> str:
@@ -71,8 +94,21 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _read_rooms(paths: Sequence[Path]) -> tuple[list[Tool], str]:
+def _files(places: Sequence[Path]) -> Iterator[Path]:
+    """Room files, those of folders by name."""
+    for place in places:
+        if not place.is_dir():
+            yield place
+            continue
+        found = sorted(place.glob("*.yaml"))
+        if not found:
+            raise ConfigError(f"{place}: there is no room file (.yaml) in it")
+        yield from found
+
+
+def _read_rooms(places: Sequence[Path]) -> tuple[list[Tool], str]:
     """The tools of all rooms, the first of each name, and the first room's language."""
+    paths = list(_files(places))
     tools: dict[str, Tool] = {}
     rooms = [load_room(path).settings for path in paths]
     for room, path in zip(rooms, paths, strict=True):
