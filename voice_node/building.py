@@ -1,6 +1,7 @@
 """All stages of one room, built from its settings. Here, in `sound_stages` and in `service` adapters are named."""
 
 import asyncio
+import functools
 import hashlib
 import itertools
 import math
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from voice_node.audio.gain import AutomaticGain
 from voice_node.model.moment import Moment
 from voice_node.mqtt.bridge import Bridge
 from voice_node.mqtt.delivery import Delivery
@@ -93,6 +95,7 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
     pipes.player = sound.player
     pipes.volume = settings.playback.volume
     encoder = InputEncoder(settings.session.input_format)
+    gain = AutomaticGain(encoder.rate_hz) if settings.capture.auto_gain else None
     is_paced = capabilities(settings.session).wants_real_time_audio
     session = Connection(
         Protocol(settings.session, settings.tools, _authorizations(settings)),
@@ -104,12 +107,18 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
     )
     health = Health(
         {
-            "lost_frames": lambda: getattr(sound.source, "lost_frames", None),  # of a microphone
+            # of a microphone, not of a recording
+            **{
+                name: functools.partial(getattr, sound.source, name, None)
+                for name in ("lost_frames", "overruns", "clipped_s")
+            },
+            "microphone_problem": lambda: getattr(sound.source, "problem", None),
             "noise_floor_db": lambda: round(sound.gate.floor_db, 1),
             "session_reconnects": lambda: session.reconnects,
             "broker": bridge.counts,
             "waiting": lambda: {"inputs": len(pipes.inputs), "inbox": len(pipes.inbox)},
             "speaker_problem": lambda: sound.player.problem,
+            "underruns": lambda: getattr(sound.player, "underruns", None),
         }
     )
     stages = Stages(
@@ -138,7 +147,7 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
         encode=lambda report, now: encode(report, topics, now),
         clock=steady_moment,
         session_rate_hz=encoder.rate_hz,
-        encode_sound=encoder.encode,
+        encode_sound=encoder.encode if gain is None else lambda pcm: encoder.encode(gain.process(pcm)),
         remember=lambda key, value: state.save({key: value}),
         audit=audit.write,
         reload=given.reload,

@@ -77,6 +77,7 @@ def _source(settings: RoomSettings, recordings: Recordings | None, pipes: Pipes)
         frame_ms=frame_ms,
         channel=capture.channel,
         gain_db=capture.gain_db,
+        high_pass_hz=capture.high_pass_hz,
         is_realtime=not recordings.is_fast,
         silence_after_ms=recordings.silence_after_ms,
     )

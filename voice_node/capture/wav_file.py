@@ -31,6 +31,7 @@ class WavFile:
         frame_ms: int,
         channel: int = 0,
         gain_db: float = 0,
+        high_pass_hz: float | None = None,
         is_realtime: bool = True,
         silence_after_ms: int = 2000,
     ) -> None:
@@ -38,6 +39,7 @@ class WavFile:
         self._frame_ms = frame_ms
         self._channel = channel
         self._gain_db = gain_db
+        self._high_pass_hz = high_pass_hz
         self._is_realtime = is_realtime
         self._silence_after_ms = silence_after_ms
         self._pcm: Iterator[bytes] = iter(())
@@ -118,7 +120,7 @@ class WavFile:
     def _frames_of(self, sounds: list[WavSound]) -> Iterator[bytes]:
         silence = bytes(self._rate_hz * self._frame_ms // 1000 * BYTES_PER_SAMPLE)
         for sound in sounds:
-            framer = Framer(sound.rate_hz, self._rate_hz, self._gain_db, self._frame_ms)
+            framer = Framer(sound.rate_hz, self._rate_hz, self._gain_db, self._frame_ms, self._high_pass_hz)
             for piece in read_wav(sound, self._channel, sound.rate_hz * _PIECE_MS // 1000):
                 yield from framer.process(piece)
             yield from framer.flush()
