@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from voice_node.model.errors import AlreadyRuns
-from voice_node.runtime.lock import RoomLock
+from voice_node.runtime.lock import RoomLock, is_held
 
 HOLD = """
 import sys
 from pathlib import Path
-from voice_node.runtime.lock import RoomLock
+from voice_node.runtime.lock import RoomLock, is_held
 lock = RoomLock()
 lock.take(Path(sys.argv[1]), "kitchen")
 print("held", flush=True)
@@ -77,3 +77,13 @@ def test_a_directory_that_cannot_be_made_is_told_and_stops_nothing(
     assert "nothing keeps a second kitchen away" in caplog.text
     lock.release()
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_who_looks_takes_nothing(tmp_path: Path) -> None:
+    lock = RoomLock()
+    assert not is_held(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    lock.take(tmp_path, "kitchen")
+    assert is_held(tmp_path)
+    lock.release()
+    assert not is_held(tmp_path)

@@ -27,7 +27,8 @@ MOST_GAIN_DB = 30
 LEAST_SNR_DB = 3
 LONGEST_HANG_OVER_MS = 1500
 _MOST_CLIPPED = 10
-_DEAD_DBFS = SILENCE_DBFS + 1
+LEAST_HEARD_DBFS = SILENCE_DBFS + 1
+"""What is not louder is digital silence."""
 _LEAST_DIFFERENCE_DB = 3.0
 _LEAST_SPEECH_S = 0.8
 _MOST_SWING_DB = 15.0
@@ -66,7 +67,7 @@ class Proposal:
 
 def obstacles(noise: Noise, voice: Voice) -> list[str]:
     """What must be mended before numbers mean anything, in plain words."""
-    if max(noise.level_dbfs, voice.level_dbfs, voice.peak_dbfs) <= _DEAD_DBFS:
+    if max(noise.level_dbfs, voice.level_dbfs, voice.peak_dbfs) <= LEAST_HEARD_DBFS:
         return [
             "Not a single sound came: the microphone is muted, or this is another device or channel. Look whether "
             "its capture is on (`alsamixer`, F4, space), and which device it is (`voice-node devices`)."
@@ -101,7 +102,7 @@ def remarks(noise: Noise, voice: Voice) -> list[str]:
     if noise.hum_hz is not None:
         found.append(
             f"The mains hum ({noise.hum_hz} Hz) is in the sound, at {noise.hum_dbfs:.0f} dBFS: another power supply or "
-            "cable for the microphone, or one away from mains cables, takes it out."
+            "cable for the microphone, away from mains cables, takes it out; `capture.high_pass_hz: 100` most of it."
         )
     if abs(noise.offset) > _LARGEST_OFFSET:
         found.append(

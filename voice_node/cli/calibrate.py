@@ -1,6 +1,7 @@
 """`voice-node calibrate`: gain and gate settings that fit the microphone, the room and a voice in it."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -59,6 +60,7 @@ def calibrate(room: Path, files: tuple[Path, ...], yes: bool) -> None:
 
     Example: voice-node calibrate config/rooms/kitchen.yaml
     """
+    logging.getLogger("voice_node").addHandler(logging.NullHandler())  # what matters of it is shown
     settings = load_room(room).settings
     console = Console(highlight=False)
     device = settings.capture.device

@@ -86,6 +86,11 @@ class Listening:
         """Close the device."""
         await self._microphone.close()
 
+    async def listen(self, seconds: float, show: Show) -> int:
+        """Hear for so long, and keep nothing; the sample rate."""
+        await self._frames(seconds, show)
+        return self._rate_hz
+
     async def silence(self, show: Show) -> tuple[bytes, int]:
         """The room alone, and its sample rate."""
         return b"".join(await self._frames(SILENCE_S, show)), self._rate_hz

@@ -20,6 +20,7 @@ COMMANDS = {
     "reload": ("voice_node.cli.ask_room", "reload", "Let a room read its file again."),
     "devices": ("voice_node.cli.devices", "devices", "List microphones and speakers."),
     "calibrate": ("voice_node.cli.calibrate", "calibrate", "Find gain and gate settings by listening to the room."),
+    "doctor": ("voice_node.cli.doctor", "doctor", "Look at everything that a room needs."),
     "replay": ("voice_node.cli.replay", "replay", "Run a room with recordings as its microphone."),
     "gate": ("voice_node.cli.gate", "gate", "Show what the gate would have sent of recordings."),
     "serve": ("voice_node.cli.serve", "serve", "Serve the local Realtime engine."),

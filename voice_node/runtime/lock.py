@@ -48,3 +48,21 @@ class RoomLock:
         if self._file is not None:
             os.close(self._file)
         self._directory = self._file = None
+
+
+def is_held(directory: Path) -> bool:
+    """Whether a process runs the room whose state is there. Takes nothing, and changes nothing on disk."""
+    try:
+        file = os.open(directory / "lock", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    else:
+        return False
+    finally:
+        os.close(file)
