@@ -1,3 +1,5 @@
+import asyncio
+import gc
 import logging
 import os
 import subprocess
@@ -73,8 +75,9 @@ def fail_twice() -> None:
         raise RuntimeError("outer") from error
 
 
-def test_no_secret_leaves_by_any_way(stderr: Callable[[], str]) -> None:
-    set_up("debug", "kitchen", [CANARY])
+@pytest.mark.parametrize("tells_words", [True, False])
+def test_no_secret_leaves_by_any_way(stderr: Callable[[], str], tells_words: bool) -> None:
+    set_up("debug", "kitchen", [CANARY], tells_words=tells_words)
     log = logging.getLogger("someone.else")
     log.info(f"in the message: {CANARY}")  # noqa: G004 - as a careless library would
     log.info("in an argument: %s", CANARY)
@@ -91,7 +94,7 @@ def test_no_secret_leaves_by_any_way(stderr: Callable[[], str]) -> None:
     log.info("in the stack", stack_info=True)
     written = stderr()
     assert CANARY not in written
-    assert written.count("[secret]") >= 6
+    assert written.count("[secret]") >= (6 if tells_words else 4)
     assert "Traceback" in written
 
 
@@ -186,5 +189,94 @@ def fail():
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "CRITICAL [kitchen]" in ended.stderr
-    assert "ValueError: [secret]" in ended.stderr
+    assert "ValueError" in ended.stderr
+    assert "line 7, in fail" in ended.stderr or "line 8, in <module>" in ended.stderr
     assert CANARY not in ended.stderr
+
+
+# --- spoken words ---------------------------------------------------------------------------------------------------
+
+WORDS = "my diary begins with"
+
+
+def stumble(words: str) -> None:
+    try:
+        os.environ[words]
+    except KeyError as error:
+        error.add_note(words)
+        raise RuntimeError(f"cannot read {words!r}") from error
+
+
+def test_a_bug_is_told_with_its_places_and_without_what_it_says(stderr: Callable[[], str]) -> None:
+    set_up("info", "kitchen")
+    try:
+        stumble(WORDS)
+    except RuntimeError:
+        logging.getLogger("x").exception("a turn could not be read")
+    told = stderr()
+    assert WORDS not in told
+    assert "ERROR   [kitchen] a turn could not be read\nTraceback" in told
+    assert told.count("in stumble") == 2
+    assert "\nKeyError\nthis led to:\n" in told
+    assert told.endswith("\nRuntimeError\n")
+
+
+def test_a_group_of_bugs_is_told_with_each(stderr: Callable[[], str]) -> None:
+    set_up("info", "kitchen")
+    bugs = ExceptionGroup(WORDS, [ValueError(WORDS), ExceptionGroup(WORDS, [OSError(WORDS)])])
+    logging.getLogger("x").error("two tasks failed", exc_info=bugs)
+    told = stderr()
+    assert WORDS not in told
+    for line in ("\nExceptionGroup\n", "\n1 in it:\n", "\n  ValueError\n", "\n2 in it:\n", "\n    OSError\n"):
+        assert line in told
+
+
+def test_a_chain_without_end_is_cut(stderr: Callable[[], str]) -> None:
+    set_up("info", "kitchen")
+    bug: Exception = ValueError(WORDS)
+    for _ in range(2000):
+        bug, origin = RuntimeError(WORDS), bug
+        bug.__cause__ = origin
+    logging.getLogger("x").error("it failed", exc_info=bug)
+    told = stderr()
+    assert told.count("RuntimeError") == 9
+    assert "and more" in told
+
+
+async def fail(words: str) -> None:
+    raise ValueError(words)
+
+
+@pytest.mark.parametrize("tells_words", [True, False])
+def test_what_asyncio_says_of_a_bug_holds_no_words(stderr: Callable[[], str], tells_words: bool) -> None:
+    set_up("info", "kitchen", tells_words=tells_words)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(lambda words: int(words), WORDS)
+        lost = loop.create_task(fail(WORDS))
+        await asyncio.wait([lost])
+
+    asyncio.run(main())
+    gc.collect()
+    told = stderr()
+    assert "ValueError" in told
+    assert "Exception in callback" in told
+    assert "Task exception was never retrieved" in told
+    assert (WORDS in told) is tells_words
+
+
+def test_the_texts_of_bugs_are_told_where_words_may_be(stderr: Callable[[], str]) -> None:
+    set_up("info", "kitchen", tells_words=True)
+    try:
+        stumble(WORDS)
+    except RuntimeError:
+        logging.getLogger("x").exception("a turn could not be read")
+    assert f"RuntimeError: cannot read '{WORDS}'" in stderr()
+
+
+def test_what_another_formatter_told_of_a_bug_is_not_told_again() -> None:
+    bug = ValueError(WORDS)
+    record = logging.LogRecord("x", logging.ERROR, "file", 1, "it failed", (), (ValueError, bug, None))
+    assert WORDS in logging.Formatter().format(record)
+    assert WORDS not in Redaction("%(message)s", []).format(record)
