@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[int, str], ...] = (
     (3, "pipeline hearing pipes stages private"),
     (0, "__init__ model/*"),
     (0, "settings/section settings/schema settings/session* settings/tools settings/problem settings/not_yet"),
-    (0, "settings/defaults settings/reloading settings/mcp"),
+    (0, "settings/defaults settings/reloading settings/mcp settings/tunable"),
     (1, "audio/* gate/gate gate/noise_floor gate/attention playback/queue playback/renderer router/*"),
     (
         1,

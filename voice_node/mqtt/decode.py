@@ -1,7 +1,6 @@
 """Messages to commands. Whatever comes, the answer is a command, a `BadInput`, or None; never an exception."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from voice_node.model.command import (
@@ -26,6 +25,7 @@ from voice_node.model.command import (
 from voice_node.model.json_text import BadJson, read_json
 from voice_node.mqtt.message import LARGEST_CORRELATION, LARGEST_PAYLOAD, Incoming
 from voice_node.mqtt.topics import SETTINGS, Topics, is_level
+from voice_node.settings.tunable import span
 
 _LONGEST_ID = 256
 _LONGEST_PLACE = 128
@@ -157,41 +157,17 @@ _REQUESTS: Mapping[str, tuple[tuple[str, ...], Callable[[Mapping[str, Any], Repl
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
-    lowest: float
-    highest: float
-    is_integer: bool
-    is_lowest_allowed: bool = True
-
-
-_RANGES = {
-    "volume": _Range(0, 100, is_integer=True),
-    "gate_snr_db": _Range(0, 40, is_integer=False),
-    "hang_over_ms": _Range(100, 5000, is_integer=True),
-    "follow_up_ms": _Range(0, 60000, is_integer=True),
-    "budget_usd": _Range(0, 1000, is_integer=False, is_lowest_allowed=False),
-}
-
-
 def _setting(name: str, text: str) -> float | int | str:
     if name == "wake_word":
         word = text.strip()
         if not (1 <= len(word) <= 256 and word.isprintable()):
             raise _UnreadableError("must be a text of 1 to 256 printable characters")
         return word
-    wanted = _RANGES[name]
     value = _json(text)
-    if not isinstance(value, int if wanted.is_integer else int | float) or isinstance(value, bool):
-        raise _UnreadableError(_describe(wanted))
-    if not wanted.lowest <= value <= wanted.highest or (value == wanted.lowest and not wanted.is_lowest_allowed):
-        raise _UnreadableError(_describe(wanted))
-    return value
-
-
-def _describe(wanted: _Range) -> str:
-    kind = "an integer" if wanted.is_integer else "a number"
-    return f"must be {kind} {'from' if wanted.is_lowest_allowed else 'above'} {wanted.lowest:g} to {wanted.highest:g}"
+    if not span(name).holds(value):
+        raise _UnreadableError(f"must be {span(name)}")
+    number: float | int = value
+    return number
 
 
 def _text(payload: bytes) -> str:
