@@ -77,7 +77,7 @@ def test_the_old_session_stays_as_it_was() -> None:
 
 def test_what_clients_send_is_taken() -> None:
     patched(
-        model="local",
+        model="another",
         output_modalities=["text"],
         instructions="x",
         tools=[{"type": "function", "name": "t", "parameters": {}}],
@@ -97,7 +97,7 @@ def test_what_clients_send_is_taken() -> None:
     ("patch", "code", "param"),
     [
         ({"type": "transcription"}, "invalid_value", "session.type"),
-        ({"model": "other"}, "invalid_value", "session.model"),
+        ({"model": 5}, "invalid_type", "session.model"),
         ({"temperature": 0.8}, "unknown_parameter", "session.temperature"),
         ({"output_modalities": ["audio", "text"]}, "invalid_value", "session.output_modalities"),
         ({"audio": {"output": {"speed": 5}}}, "invalid_value", "session.audio.output.speed"),

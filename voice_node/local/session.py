@@ -1,7 +1,9 @@
 """The session's configuration: defaults, and what `session.update` may change.
 
 Only fields that are present change; objects are merged deeply, null is a value, lists are replaced. What a session says
-of itself is always whole: a `turn_detection` of which a client gave a part has defaults for the rest.
+of itself is always whole: a `turn_detection` of which a client gave a part has defaults for the rest. There is one
+model here, whatever a client calls it: unlike OpenAI's, a session takes another name for it at any time, since clients
+name one in `session.update` that is not the one of their URL.
 """
 
 import copy
@@ -9,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from voice_node.local.checks import (
-    Check,
     anything,
     boolean,
     fields,
@@ -94,8 +95,6 @@ def updated(session: Mapping[str, Any], patch: object) -> dict[str, Any]:
         raise missing("session.type")
     if patch["type"] != session["type"]:
         raise Refused("invalid_value", f"This session is of type '{session['type']}'.", "session.type")
-    if "model" in patch and patch["model"] != session.get("model"):
-        raise Refused("invalid_value", "The model of a session cannot be changed.", "session.model")
     (_check_realtime if session["type"] == "realtime" else _check_transcription)(patch, "session")
     result = _merged(session, patch)
     before, after = session["audio"]["input"]["turn_detection"], result["audio"]["input"]["turn_detection"]
@@ -227,11 +226,10 @@ _input = fields(
 )
 _output = fields({"format": _format, "voice": or_null(_voice), "speed": number(0.25, 1.5)})
 _include = or_null(list_of(one_of("item.input_audio_transcription.logprobs"), 1))
-_fixed: dict[str, Check] = {"type": anything, "model": anything}
-
 _check_realtime = fields(
     {
-        **_fixed,
+        "type": anything,
+        "model": text(128),
         "output_modalities": _modalities,
         "instructions": or_null(text(65536)),
         "tools": _tools,
@@ -246,7 +244,7 @@ _check_realtime = fields(
         "audio": fields({"input": _input, "output": _output}),
     }
 )
-_check_transcription = fields({**_fixed, "audio": fields({"input": _input}), "include": _include})
+_check_transcription = fields({"type": anything, "audio": fields({"input": _input}), "include": _include})
 _check_response = fields(
     {
         "conversation": or_null(one_of("auto", "none")),
