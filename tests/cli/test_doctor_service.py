@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from tests.fakes.http_server import Answer, HttpServer
 from tests.fakes.realtime_server import RealtimeServer, Refuse, Stay, greet
 from voice_node.cli import doctor_service
 from voice_node.cli.doctor_finding import Finding, Patient, Status
-from voice_node.cli.doctor_service import check_engine, check_session
+from voice_node.cli.doctor_service import check_engine, check_session, look_at_models
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets
 
@@ -105,3 +106,16 @@ async def test_a_model_that_ends_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     assert {model.status, transcriber.status} <= {Status.WARNING, Status.FAULT}
     assert str(date(2027, 1, 20)) in model.text
     assert name.text == "api.openai.com cannot be looked up"
+
+
+async def test_the_services_own_list_is_asked() -> None:
+    data = [{"id": "old", "shutdown_date": "2026-01-01"}, {"id": "some-model"}]
+    models: Any = {"model": "some-model", "transcription": {"model": "other"}}
+    async with HttpServer(*[Answer({"data": data})] * 3, Answer(status=500)) as server:
+        url = f"ws://127.0.0.1:{server.port}/v1/realtime"
+        (found,) = await look_at_models(patient(provider="custom", url=url, **models), told="")
+        assert (found.status, "does not list other" in found.text) == (Status.WARNING, True)
+        assert await look_at_models(patient(provider="custom", url=url, **models), told="other ends") != []
+        (found,) = await look_at_models(patient(provider="custom", url=url, model="old", transcription=None), told="")
+        assert (found.status, "shut down on 2026-01-01" in found.text) == (Status.WARNING, True)
+        assert await look_at_models(patient(provider="custom", url=url), told="") == []

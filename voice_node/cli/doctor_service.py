@@ -15,12 +15,14 @@ from voice_node.model.errors import NodeError, SessionRefused
 from voice_node.model.turn import LinkChanged, Outcome
 from voice_node.service import find_service
 from voice_node.session.connection import Connection
+from voice_node.session.models import Unlisted, list_models, troubles
 from voice_node.session.protocol import Input, Protocol
 from voice_node.session.providers import endpoint
 from voice_node.settings.retired import find_retired
 from voice_node.settings.secrets import read_mcp_tokens
 
 ANSWER_S = 8.0
+MODELS_S = 4.0
 _ENGINE = ("hassil", "pocketsphinx")
 
 
@@ -57,7 +59,29 @@ async def check_session(patient: Patient) -> list[Finding]:
     if host and not await off_loop(lambda: _resolves(host)):
         advice = "Is there internet (`ping 1.1.1.1`), and a name server (`getent hosts " + host + "`)? Or is it a slip?"
         return [*findings, Finding("service", Status.FAULT, f"{host} cannot be looked up", advice)]
-    return [*findings, await _open(patient, host or "the offline engine")]
+    service = await _open(patient, host or "the offline engine")
+    findings.append(service)
+    if service.status is Status.OK and session.provider != "local":
+        findings += await look_at_models(patient, told=" ".join(finding.text for finding in findings[:-1]))
+    return findings
+
+
+async def look_at_models(patient: Patient, told: str) -> list[Finding]:
+    """What the service's own list says of the room's models, where the table has not told it."""
+    key = patient.secrets.openai_api_key
+    session = patient.settings.session
+    models = await list_models(session, None if key is None else key.get_secret_value(), patience_s=MODELS_S)
+    if isinstance(models, Unlisted):
+        return []  # the session opened all the same
+    named = [session.model, *([] if session.transcription is None else [session.transcription.model])]
+    found = [
+        text
+        for text in troubles(session, models, datetime.now(UTC).date())
+        if not any(name in told and name in text for name in named)
+    ]
+    if not found:
+        return [Finding("models", Status.OK, f"the service lists {len(models)}, those of this room among them")]
+    return [Finding("models", Status.WARNING, text, "Change it in the room file.") for text in found]
 
 
 def _resolves(host: str) -> bool:
