@@ -84,11 +84,8 @@ class Ear:
 
     def words(self) -> list[str]:
         """What was said, by both."""
-        said = []
-        for item in self.session._history:
-            for part in getattr(item, "content", []):
-                said.append(getattr(part, "transcript", None) or getattr(part, "text", None) or "")
-        return said
+        parts = [part for item in self.session._history for part in getattr(item, "content", [])]
+        return [getattr(part, "transcript", None) or getattr(part, "text", None) or "" for part in parts]
 
 
 @asynccontextmanager
