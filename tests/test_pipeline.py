@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -277,6 +278,39 @@ async def test_what_is_kept_is_kept_in_order() -> None:
             house.pipes.order(cmd.SetSetting("volume", volume))
         await until(lambda: kept[-1:] == [9])
     assert kept == sorted(kept)
+
+
+async def test_what_the_disk_does_not_take_is_told_once_and_gone_when_it_does() -> None:
+    problems = ["the disk is full", "the disk is full", None]
+
+    def remember(_key: str, _value: object) -> str | None:
+        return problems.pop(0)
+
+    def has_tried(times: int) -> bool:
+        return len(problems) == 3 - times
+
+    async with House(remember=remember).at_work() as house:
+        for number, is_muted in enumerate((True, False, True), start=1):
+            house.pipes.order(cmd.SetMute(is_muted=is_muted))
+            await until(partial(has_tried, number))
+        await until(lambda: len(house.payloads("health")) == 3)
+        (error,) = [event for event in map(json.loads, house.payloads("event")) if event["event_type"] == "error"]
+        assert (error["code"], error["detail"]) == ("state", "the disk is full")
+
+
+async def test_a_call_that_comes_with_a_stop_is_refused_until_the_session_has_it() -> None:
+    async with House().at_work() as house:
+        house.session.may_read.clear()
+        house.pipes.order(cmd.Stop())
+        house.tell(call())
+        await until(lambda: house.pipes.inputs)
+        await until(lambda: any("stopped" in str(event) for event in house.payloads("event")))
+        assert house.broker.delivered == []
+        house.session.may_read.set()
+        await until(lambda: house.heard(ctl.AnswerCall))
+        assert house.session.inputs[0] == ctl.StopReply()
+        house.tell(call("c2"))
+        await until(lambda: house.broker.delivered)
 
 
 async def test_reply_audio_goes_to_the_player_alone() -> None:

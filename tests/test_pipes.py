@@ -109,6 +109,7 @@ async def test_a_reply_that_is_spoken_over_is_silenced_before_the_speech_that_wa
     await pipes.inputs.put(SpeechStarted("t3", 0))
     read = [await anext(pipes.inputs) for _ in range(3)]
     assert read == [StopReply("item_1", 700), SpeechStarted("t2", 0), SpeechStarted("t3", 0)]
+    assert len(pipes.inbox) == 0, "nobody ordered it"
 
 
 async def test_the_router_is_told_when_the_session_has_all_of_a_stop() -> None:

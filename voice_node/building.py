@@ -17,6 +17,7 @@ from pathlib import Path
 
 from voice_node.audio.gain import AutomaticGain
 from voice_node.model.moment import Moment
+from voice_node.model.turn import ServiceTrouble
 from voice_node.mqtt.bridge import Bridge
 from voice_node.mqtt.delivery import Delivery
 from voice_node.mqtt.discovery import document
@@ -83,6 +84,8 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
     state, audit = given.state, AuditLog(given.directory)
     stack.callback(audit.stop)
     await asyncio.to_thread(state.load)
+    if state.problem is not None:
+        pipes.tell(ServiceTrouble("state", state.problem))
     tuning = Tuning(given.settings, state.mapping(SETTINGS_MEMORY))
     settings = tuning.settings
     is_muted = state.flag("is_muted") or state.was_unreadable  # rather deaf than an ear that nobody knows of
@@ -117,6 +120,7 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
             "session_reconnects": lambda: session.reconnects,
             "broker": bridge.counts,
             "waiting": lambda: {"inputs": len(pipes.inputs), "inbox": len(pipes.inbox)},
+            "state_problem": lambda: state.problem,
             "speaker_problem": lambda: sound.player.problem,
             "underruns": lambda: getattr(sound.player, "underruns", None),
         }

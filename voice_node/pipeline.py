@@ -31,6 +31,7 @@ from voice_node.model.turn import (
     CaptureChanged,
     MuteChanged,
     Outcome,
+    ServiceTrouble,
     SoundCounted,
     Transcript,
 )
@@ -66,6 +67,8 @@ class Pipeline:
         self._pipes = pipes
         self._hearing = Hearing(stages, pipes, is_muted=is_muted, silence=self._silence, start=self._start)
         self._switched = asyncio.Event()
+        self._unkept: str | None = None
+        """Why what was to be kept last was not."""
         self._unsaved: dict[str, object] = {}
         """What is to be kept over restarts: of values that come faster than the disk writes, the last."""
         self._is_saving = False
@@ -235,7 +238,7 @@ class Pipeline:
             case ctl.CallServer():
                 stages.call_server(control)
             case ctl.StopReply():
-                self._silence()
+                self._pipes.stop(self._fall_silent())
             case ctl.SetMuted(is_muted):
                 self._hearing.is_muted = is_muted
                 self._switched.set()
@@ -266,15 +269,27 @@ class Pipeline:
     async def _save(self) -> None:
         while self._unsaved:
             key = next(iter(self._unsaved))
-            await asyncio.to_thread(self._stages.remember, key, self._unsaved.pop(key))
+            await self._keep(key, self._unsaved.pop(key))
         self._is_saving = False
 
+    async def _keep(self, key: str, value: object) -> None:
+        """Keep it over restarts; home automation is told when that fails, and in `health` until it works again."""
+        problem = await asyncio.to_thread(self._stages.remember, key, value)
+        if problem != self._unkept:
+            self._unkept = problem
+            if problem is not None:
+                self._pipes.tell(ServiceTrouble("state", problem))
+            self._tell_health()
+
     def _silence(self) -> None:
-        """Stop the reply at once, and tell the session how much of it was heard."""
+        """Somebody speaks over the reply."""
+        self._pipes.silence(self._fall_silent())
+
+    def _fall_silent(self) -> ctl.StopReply:
+        """Stop the reply at once; how much of it was heard."""
         played = self._stages.player.stop()
         self._pipes.hush()
-        heard = ctl.StopReply() if played is None else ctl.StopReply(played.item_id, played.played_ms)
-        self._pipes.inputs.offer(heard)
+        return ctl.StopReply() if played is None else ctl.StopReply(played.item_id, played.played_ms)
 
     async def _reload(self, reply_to: ReplyTo | None) -> None:
         read = await asyncio.to_thread(self._stages.reload)
@@ -297,7 +312,7 @@ class Pipeline:
             if is_muted:
                 self._start(self._hearing.fall_deaf(), "fall deaf")
             assert self._group is not None
-            kept = self._group.create_task(asyncio.to_thread(self._stages.remember, "is_muted", is_muted))
+            kept = self._group.create_task(self._keep("is_muted", is_muted))
             try:  # both at once: a slow disk must not keep the device open, nor a reload overtake it
                 await asyncio.gather(
                     asyncio.shield(kept), self._stages.source.pause() if is_muted else self._stages.source.resume()
@@ -314,11 +329,14 @@ class Pipeline:
         while True:
             if self._stages.clock().at - told_at >= BEAT_S:
                 told_at = self._stages.clock().at
-                self._pipes.tell(SoundCounted(self._hearing.count_heard_ms() / 1000, self._stages.health()))
+                self._tell_health()
             is_heard = self._stages.clock().at - self._hearing.frame_at < FRAMELESS_S
             if is_heard or self._hearing.is_muted or not self._is_capturing:
                 self._stages.feed_watchdog()
             await asyncio.sleep(self._stages.feed_every_s)
+
+    def _tell_health(self) -> None:
+        self._pipes.tell(SoundCounted(self._hearing.count_heard_ms() / 1000, self._stages.health()))
 
 
 def _leaves(group: BaseExceptionGroup[NodeError]) -> list[NodeError]:

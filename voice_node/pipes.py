@@ -78,8 +78,6 @@ class Pipes:
         if self._stops and value is self._stops[0]:  # not `==`: all that cut nothing are equal
             self._stops.popleft()
             self.tell(StopTaken())
-        elif not self._stops and isinstance(value, StopReply):
-            self.tell(StopTaken())
 
     def order(self, command: Command) -> None:
         """A command for the router; a broker's flood must not push out outcomes."""

@@ -127,8 +127,8 @@ class Stages:
     """Of the PCM that `encode_sound` takes."""
     encode_sound: Callable[[bytes], bytes]
     """PCM as the session takes it."""
-    remember: Callable[[str, object], None]
-    """Keeps a setting over restarts; blocks for a disk."""
+    remember: Callable[[str, object], str | None]
+    """Keeps a setting over restarts, or says why it cannot; blocks for a disk."""
     audit: Callable[[Mapping[str, Any]], Coroutine[None, None, None]]
     """Writes down what became of a tool call."""
     reload: Callable[[], Reloaded]
