@@ -3,7 +3,7 @@
 import pytest
 
 from tests.session.room import Room, done, kinds
-from voice_node.model.turn import ReplyAudio, ResponseStatus, ServiceTrouble, ToolCall
+from voice_node.model.turn import ReplyAudio, ResponseStatus, ServiceTrouble, ToolCall, TurnFinished
 from voice_node.session import events as ev
 
 LIGHT = ev.FunctionCall("call_1", "light", "{}")
@@ -118,6 +118,17 @@ def test_a_response_of_5000_calls_makes_16_and_its_turn_ends(room: Room, is_anno
     room.answer(LIGHT.call_id)
     room.reply("r3", "t1")
     assert room.ends() == [("t1", "completed")]
+
+
+def test_a_finished_turn_names_the_conversation_of_its_last_response(room: Room) -> None:
+    begin(room)
+    room.hear(ev.ResponseDone("r1", ResponseStatus.COMPLETED, calls=(LIGHT,), conversation_id="conv_1"))
+    room.answer("call_1")
+    room.hear(ev.ResponseCreated("r2", {"turn_id": "t1"}))
+    room.hear(ev.ResponseDone("r2", ResponseStatus.COMPLETED, conversation_id="conv_2"))
+    room.announce("t2")
+    room.reply("r3", "t2")
+    assert [(end.turn_id, end.conversation_id) for end in room.all(TurnFinished)] == [("t1", "conv_2"), ("t2", None)]
 
 
 # --- one response at a time ---------------------------------------------------------------------------------------

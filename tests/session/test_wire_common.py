@@ -372,3 +372,11 @@ def test_of_an_output_without_end_the_first_items_are_read() -> None:
     )
     assert isinstance(found, ev.ResponseDone)
     assert [call.call_id for call in found.calls] == [f"c{i}" for i in range(64)]
+
+
+@pytest.mark.parametrize(("told", "read"), [("conv_1", "conv_1"), (None, None), ("", None), (5, None), (LONG, None)])
+def test_the_conversation_of_a_response(told: Any, read: str | None) -> None:
+    response = {"id": "r", "status": "completed", "output": [], "conversation_id": told}
+    found = decode(json.dumps({"type": "response.done", "response": response}))
+    assert isinstance(found, ev.ResponseDone)
+    assert found.conversation_id == read

@@ -109,6 +109,8 @@ class TurnFinished:
     """Why, where the status is not `completed`; the service's code, such as `insufficient_quota`."""
     timings_ms: dict[str, int] = field(default_factory=dict)
     """From the end of speech to `commit`, `transcript`, `tool_call`, `first_sound`, `done`; absent: it never came."""
+    conversation_id: str | None = None
+    """The service's own, of the last response; None: it told none, or answered outside of the conversation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,7 +214,8 @@ class Answers:
         turn.mark("done", turn.touched_at)
         self.turns.end(turn)
         self._remember(turn, step, is_lost=False)
-        step.outcomes.append(TurnFinished(turn.turn_id, turn.status, turn.detail, dict(turn.timings_ms)))
+        timings_ms = dict(turn.timings_ms)
+        step.outcomes.append(TurnFinished(turn.turn_id, turn.status, turn.detail, timings_ms, turn.conversation_id))
 
     def await_verdict(self, event_id: str, turn: Turn) -> None:
         self._awaited[event_id] = turn.turn_id

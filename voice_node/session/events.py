@@ -278,6 +278,8 @@ class ResponseDone:
     usage_output: TokenCount = field(default_factory=TokenCount)
     item_ids: tuple[str, ...] = ()
     """Of all items that it left in the conversation."""
+    conversation_id: str | None = None
+    """None: outside of the conversation, or not told."""
 
 
 @dataclass(frozen=True, slots=True)

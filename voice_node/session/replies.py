@@ -285,7 +285,7 @@ class Replies:
         answers.ask_next(now, step)
 
     def _turn_answered(self, turn: Turn, event: ev.ResponseDone, now: Moment, step: Step) -> None:
-        turn.status, turn.detail = event.status, event.detail
+        turn.status, turn.detail, turn.conversation_id = event.status, event.detail, event.conversation_id
         turn.touched_at = now.at
         for item_id in () if turn.kind is Kind.ANNOUNCED else event.item_ids:
             self._answers.memory.item(turn.turn_id, item_id)

@@ -89,6 +89,7 @@ class Turn:
     has_replied: bool = False
     status: ResponseStatus | None = None
     detail: str = ""
+    conversation_id: str | None = None
     timings_ms: dict[str, int] = field(default_factory=dict)
 
     @classmethod

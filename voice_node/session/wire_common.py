@@ -200,6 +200,7 @@ def _response_done(source: Mapping[str, Any]) -> ev.ServerEvent:
         status=status,
         detail=detail,
         metadata=read.texts(response, "metadata"),
+        conversation_id=next(_each(lambda source: read.name_or(source, "conversation_id", ""), [response]), "") or None,
         calls=tuple(_each(_function_call, output)) if status is ResponseStatus.COMPLETED else (),
         item_ids=tuple(filter(None, _each(lambda item: read.name_or(item, "id", ""), output))),
         messages=tuple(_each(_message, (item for item in output if item.get("type") == "message"))),
