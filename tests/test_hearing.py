@@ -6,10 +6,15 @@ import itertools
 import pytest
 
 from tests.fakes.pipeline_house import ROOM, START, UTTERANCE, House, until
-from tests.fakes.stages import LOUD, RATE_HZ, SILENT
+from tests.fakes.stages import FRAME_MS, LOUD, RATE_HZ, SILENT, Detector
 from voice_node import private
+from voice_node.gate.attention import Attention
+from voice_node.gate.gate import Gate
 from voice_node.model import command as cmd
 from voice_node.model import control as ctl
+from voice_node.model.audio import Frame
+from voice_node.model.errors import ConfigError
+from voice_node.model.report import NodeState
 from voice_node.model.speech import EndReason, SpeechAudio, SpeechEnded, SpeechStarted
 from voice_node.model.turn import (
     ToolCall,
@@ -18,6 +23,7 @@ from voice_node.router.costs import Costs
 from voice_node.router.pin import PinLock, matcher
 from voice_node.router.router import Router
 from voice_node.router.tuning import Tuning
+from voice_node.settings.schema import ActivationSettings
 
 
 async def test_a_code_is_heard_on_this_device_and_the_session_gets_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,3 +145,88 @@ async def test_a_session_that_does_not_read_makes_the_microphone_wait_and_not_th
         assert house.pipes.inputs.lost == 0
         house.session.may_read.set()
         await until(lambda: house.source.taken == 2000)
+
+
+# Attention
+
+
+class Words:
+    """Hears its word in every frame that is louder than the test's speech."""
+
+    def hear(self, frame: Frame) -> str | None:
+        return "okay_nabu" if frame.pcm == SHOUT else None
+
+
+SHOUT = b"\x00\x70\x00\x90" * (len(LOUD) // 4)
+WAKING = ActivationSettings(mode="wake_word", follow_up_ms=5000)
+
+
+def attentive(settings: ActivationSettings) -> tuple[Gate, Attention]:
+    numbers = itertools.count(1)
+    gate = Gate(ROOM.gate, lambda: f"t{next(numbers)}")
+    return gate, Attention(settings, FRAME_MS, gate, Detector(), Words())
+
+
+async def test_only_what_follows_a_wake_word_reaches_the_session() -> None:
+    gate, attention = attentive(WAKING)
+    async with House(gate=gate, attention=attention).at_work() as house:
+        house.source.give(*UTTERANCE, *[SILENT] * 20)
+        await until(lambda: house.source.taken == len(UTTERANCE) + 20)
+        assert house.session.inputs == []
+        house.source.give(SHOUT, *[SILENT] * 20, *[LOUD] * 6, *[SILENT] * 5)
+        await until(lambda: house.heard(SpeechEnded))
+        assert [event["wake_word"] for event in house.events("wake")] == ["okay_nabu"]
+        assert b"".join(piece.pcm for piece in house.heard(SpeechAudio)).count(SHOUT) == 0
+        await until(lambda: house.states()[-1] == "thinking")
+        assert house.states()[:3] == ["idle", "listening", "listening"], "for speech, and then to it"
+
+
+async def test_a_request_opens_a_window_and_a_mute_closes_it() -> None:
+    gate, attention = attentive(ActivationSettings(mode="push_to_talk"))
+    async with House(gate=gate, attention=attention).at_work() as house:
+        house.pipeline._control(ctl.OpenGate(5000))
+        await until(lambda: house.states()[-1] == "listening")
+        house.pipes.order(cmd.SetMute(is_muted=True))
+        await until(lambda: house.states()[-1] == "muted")
+        assert not attention.is_window_open
+        house.pipeline._control(ctl.OpenGate(5000))
+        assert not attention.is_window_open, "a muted room attends to nobody"
+
+
+async def test_a_wake_word_over_a_reply_stops_it() -> None:
+    gate, attention = attentive(WAKING)
+    async with House(gate=gate, attention=attention, is_half_duplex=False).at_work() as house:
+        house.player.is_speaking = True
+        house.source.give(*[LOUD] * 20)
+        await until(lambda: house.source.taken == 20)
+        assert house.player.stops == 0
+        house.source.give(SHOUT)
+        await until(lambda: house.player.stops == 1)
+
+
+async def test_other_wake_words_are_loaded_aside_and_bad_ones_are_told() -> None:
+    gate, attention = attentive(WAKING)
+    asked: list[tuple[str, ...]] = []
+
+    def load(words: tuple[str, ...]) -> Words:
+        asked.append(words)
+        if words == ("bad",):
+            raise ConfigError("bad: no model")
+        return Words()
+
+    async with House(gate=gate, attention=attention, load_wake_words=load).at_work() as house:
+        house.pipeline._control(ctl.ListenFor(("alexa",), 5000))
+        house.pipeline._control(ctl.ListenFor(("bad",), 5000))
+        await until(lambda: house.codes() == ["wake_word"])
+        assert sorted(asked) == [("alexa",), ("bad",)]
+
+
+async def test_the_state_is_shown_beside_mqtt() -> None:
+    shown: list[str] = []
+
+    async def show(state: NodeState) -> None:
+        shown.append(state)
+
+    async with House(show=show).at_work() as house:
+        house.source.give(*UTTERANCE)
+        await until(lambda: shown == ["idle", "listening", "thinking"])

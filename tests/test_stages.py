@@ -6,10 +6,9 @@ import pytest
 
 from voice_node.capture.microphone import Microphone
 from voice_node.capture.wav_file import WavFile
-from voice_node.gate.webrtc import WebrtcDetector
 from voice_node.playback.speaker import NullSpeaker, Speaker
 from voice_node.session.connection import Connection
-from voice_node.stages import Detector, Player, Session, Source
+from voice_node.stages import Player, Session, Source
 
 
 @pytest.mark.parametrize(
@@ -17,7 +16,6 @@ from voice_node.stages import Detector, Player, Session, Source
     [
         (Microphone, Source),
         (WavFile, Source),
-        (WebrtcDetector, Detector),
         (Speaker, Player),
         (NullSpeaker, Player),
         (Connection, Session),

@@ -9,14 +9,17 @@ import os
 import secrets as randomness
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voice_node.audio.gain import AutomaticGain
+from voice_node.model.command import Listen, MuteSwitched
 from voice_node.model.moment import Moment
+from voice_node.model.report import NodeState
 from voice_node.model.turn import ServiceTrouble
 from voice_node.mqtt.bridge import Bridge
 from voice_node.mqtt.delivery import Delivery
@@ -34,6 +37,7 @@ from voice_node.router.tuning import MEMORY as SETTINGS_MEMORY
 from voice_node.router.tuning import Tuning
 from voice_node.runtime.audit import AuditLog
 from voice_node.runtime.health import Health
+from voice_node.runtime.indicator import Indicator
 from voice_node.runtime.state_file import StateFile
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.service import find_service
@@ -47,6 +51,9 @@ from voice_node.sound_stages import Recordings, build_sound
 from voice_node.stages import Reloaded, Stages
 from voice_node.tool_servers import ToolServers
 from voice_node.version import VERSION
+
+if TYPE_CHECKING:
+    from voice_node.runtime.pins import Pins
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,10 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
         pipes.tell(ServiceTrouble("state", state.problem))
     tuning = Tuning(given.settings, state.mapping(SETTINGS_MEMORY))
     settings = tuning.settings
-    is_muted = state.flag("is_muted") or state.was_unreadable  # rather deaf than an ear that nobody knows of
+    pins = _pins(settings, pipes, stack)
+    is_switched = pins is not None and pins.is_mute_switched
+    # Rather deaf than an ear that nobody knows of.
+    is_muted = state.flag("is_muted") or state.was_unreadable or is_switched
     next_turn_id = turn_ids()
     filters = expected_filters(settings.tools)
     topics = Topics(settings.mqtt.base, settings.room, settings.mqtt.discovery_prefix, filters)
@@ -127,7 +137,7 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
     )
     stages = Stages(
         source=sound.source,
-        detector=sound.detector,
+        attention=sound.attention,
         gate=sound.gate,
         session=session,
         player=sound.player,
@@ -138,6 +148,7 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
             _facts(given.settings),
             costs=Costs(settings.budget, steady_moment().day, state.mapping("usage")),
             is_muted=is_muted,
+            is_mute_switched=is_switched,
             pin=PinLock(_code(given.secrets), state.mapping(PIN_MEMORY)),
             hears_privately=sound.private_ear is not None,
             introduction=Introduction(
@@ -163,9 +174,41 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
         is_half_duplex=settings.capture.echo != "off" and settings.playback.device != "none",
         waits_for_turns=given.recordings is not None,
         private_ear=sound.private_ear,
+        load_wake_words=sound.load_wake_words,
+        show=_show(settings, pins),
         call_server=given.servers.attach(pipes),
     )
     return Room(stages, bridge, is_muted)
+
+
+def _pins(settings: RoomSettings, pipes: Pipes, stack: AsyncExitStack) -> "Pins | None":
+    numbers = (settings.activation.button_gpio, settings.mute.gpio, settings.indicator.led_gpio)
+    if numbers == (None, None, None):
+        return None
+    from voice_node.runtime.pins import Pins  # here: the extra `gpio`
+
+    pins = Pins(
+        *numbers,
+        pressed=lambda: pipes.order(Listen()),
+        switched=lambda is_muted: pipes.order(MuteSwitched(is_muted)),
+    )
+    stack.callback(pins.close)
+    return pins
+
+
+def _show(settings: RoomSettings, pins: "Pins | None") -> Callable[[NodeState], Coroutine[None, None, None]] | None:
+    command = settings.indicator.command
+    indicator = None if command is None else Indicator(command)
+    if indicator is None and settings.indicator.led_gpio is None:
+        return None
+
+    async def show(state: NodeState) -> None:
+        if pins is not None:
+            pins.show(state)
+        if indicator is not None:
+            await indicator.show(state)
+
+    return show
 
 
 def _password(secrets: Secrets) -> str | None:

@@ -1,4 +1,4 @@
-"""The task `listen`: frames -> verdicts -> gate -> segments at the session's rate, [inputs].
+"""The task `listen`: frames -> attention -> gate -> segments at the session's rate, [inputs].
 
 Nothing is heard while the room is muted, while the day's budget is spent, and, half duplex, while the node speaks: then
 the gate is shut, so that no sample from before is ever sent after it. A segment that a mute ends is ended once, and
@@ -12,8 +12,9 @@ from typing import assert_never
 from voice_node.audio.resample import Resampler
 from voice_node.model.audio import Frame
 from voice_node.model.control import SetMuted
+from voice_node.model.errors import ConfigError
 from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
-from voice_node.model.turn import Outcome, SpeechChanged, TurnFinished, TurnLost
+from voice_node.model.turn import AttentionChanged, Outcome, ServiceTrouble, SpeechChanged, TurnFinished, TurnLost
 from voice_node.pipes import Pipes
 from voice_node.private import PrivateHearing
 from voice_node.stages import Stages
@@ -50,6 +51,8 @@ class Hearing:
         self._turn_over = asyncio.Event()
         self._awaited_turn = ""
         self._resampler: Resampler | None = None
+        self._is_attending = False
+        """As it was told last."""
         self._private = PrivateHearing(stages.private_ear, pipes.tell, start)
 
     async def listen(self) -> None:
@@ -72,8 +75,26 @@ class Hearing:
 
     async def fall_deaf(self) -> None:
         """End what is being said, and let the session forget what it holds; no frame may come that would do it."""
-        await self._say_all(self._stages.gate.shut(), 0)
+        await self._say_all(self._stages.attention.close(), 0)
+        self._tell_attention()
         self._pipes.inputs.offer(SetMuted(is_muted=True))
+
+    def attend(self, duration_ms: int) -> None:
+        """Listen for so long without a wake word."""
+        if not (self.is_muted or self.is_spent):
+            self._stages.attention.open(duration_ms)
+            self._tell_attention()
+
+    async def listen_for(self, wake_words: tuple[str, ...], window_ms: int) -> None:
+        """Other wake words from now on; where one cannot be used, the old ones stay."""
+        if self._stages.load_wake_words is None:
+            return
+        try:
+            loaded = await asyncio.to_thread(self._stages.load_wake_words, wake_words)
+        except ConfigError as error:
+            self._pipes.tell(ServiceTrouble("wake_word", str(error)))
+        else:
+            self._stages.attention.listen_for(loaded, window_ms)
 
     def hear_privately(self, is_private: bool) -> None:
         """From now on segments stay on this device, or go to the service again."""
@@ -93,8 +114,18 @@ class Hearing:
     def _hear(self, frame: Frame) -> Sequence[Speech]:
         stages = self._stages
         if self.is_muted or self.is_spent or (stages.is_half_duplex and stages.player.is_speaking):
-            return stages.gate.shut()
-        return stages.gate.hear(frame, stages.detector.is_speech(frame))
+            return stages.attention.shut()
+        attended = stages.attention.hear(frame)
+        if attended.wake_word is not None and stages.player.is_speaking:
+            self._silence()  # somebody wants to be heard over the reply
+        self._tell_attention(attended.wake_word)
+        return attended.said
+
+    def _tell_attention(self, wake_word: str | None = None) -> None:
+        is_open = self._stages.attention.is_window_open
+        if is_open != self._is_attending:
+            self._is_attending = is_open
+            self._pipes.tell(AttentionChanged(is_open, wake_word))
 
     async def _say_all(self, said: Sequence[Speech], rate_hz: int) -> None:
         async with self._saying:  # a mute ends a segment only after what was said of it

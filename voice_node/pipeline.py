@@ -26,7 +26,7 @@ from voice_node.hearing import Hearing
 from voice_node.model import control as ctl
 from voice_node.model.command import Command, ReplyTo
 from voice_node.model.errors import NodeError
-from voice_node.model.report import CallReport, DeviceOrder, Report, Response
+from voice_node.model.report import CallReport, DeviceOrder, Report, Response, State
 from voice_node.model.turn import (
     CaptureChanged,
     MuteChanged,
@@ -196,6 +196,8 @@ class Pipeline:
     def _publish(self, report: Report) -> None:
         if self._stages.logs_words and isinstance(report, Transcript) and report.is_final:
             log.info("turn %s, %s: %s", report.turn_id, report.role, report.text)
+        if self._stages.show is not None and isinstance(report, State):
+            self._start(self._stages.show(report.state), "show the state")
         messages = self._stages.encode(report, self._stages.clock().wall)
         if isinstance(messages, Unencodable):
             log.warning("a %s cannot be published: %s", messages.place, messages.why)
@@ -259,8 +261,10 @@ class Pipeline:
                 if not self._is_saving:
                     self._is_saving = True
                     self._start(self._save(), "save")
-            case ctl.OpenGate():
-                pass  # the gate of `activation.mode: voice` is never shut for want of a wake word
+            case ctl.OpenGate(timeout_ms):
+                self._hearing.attend(timeout_ms)
+            case ctl.ListenFor(wake_words, window_ms):
+                self._start(self._hearing.listen_for(wake_words, window_ms), "load wake words")
             case ctl.ReloadSettings(reply_to):
                 self.reload(reply_to)
             case _:

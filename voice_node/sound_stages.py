@@ -8,13 +8,14 @@ from pathlib import Path
 
 from voice_node.capture.microphone import Microphone
 from voice_node.capture.recording import Recording
+from voice_node.gate.attention import Attention, WakeWords
 from voice_node.gate.gate import Gate
 from voice_node.gate.webrtc import WebrtcDetector
 from voice_node.pipes import Pipes
 from voice_node.playback.speaker import NullSpeaker, Speaker
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets
-from voice_node.stages import Detector, Player, PrivateEar, Source
+from voice_node.stages import Player, PrivateEar, Source
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,9 @@ class SoundStages:
     """What a room hears and speaks with."""
 
     source: Source
-    detector: Detector
     gate: Gate
+    attention: Attention
+    load_wake_words: Callable[[tuple[str, ...]], WakeWords] | None
     player: Player
     private_ear: PrivateEar | None
 
@@ -56,13 +58,23 @@ def build_sound(
     Args:
         recordings: in the microphone's place.
     """
+    gate, detector = Gate(settings.gate, next_turn_id), WebrtcDetector(settings.gate.aggressiveness)
+    load = _wake_words if settings.activation.mode == "wake_word" else None
+    words = None if load is None else load(settings.activation.wake_words)
     return SoundStages(
         _source(settings, recordings, pipes),
-        WebrtcDetector(settings.gate.aggressiveness),
-        Gate(settings.gate, next_turn_id),
+        gate,
+        Attention(settings.activation, settings.gate.frame_ms, gate, detector, words),
+        load,
         _player(settings, recordings, pipes),
         _private_ear(settings, secrets, stack),
     )
+
+
+def _wake_words(words: tuple[str, ...]) -> WakeWords:
+    from voice_node.gate.wake_word import MicroWakeWords  # here: the extra `wake`
+
+    return MicroWakeWords(words)
 
 
 def _source(settings: RoomSettings, recordings: Recordings | None, pipes: Pipes) -> Source:

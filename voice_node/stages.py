@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self
 
+from voice_node.gate.attention import Attention, WakeWords
 from voice_node.gate.gate import Gate
 from voice_node.model.audio import Frame
 from voice_node.model.control import CallServer
 from voice_node.model.moment import Moment
-from voice_node.model.report import Report
+from voice_node.model.report import NodeState, Report
 from voice_node.mqtt.encode import Unencodable
 from voice_node.mqtt.message import Message
 from voice_node.playback.queue import Played
@@ -26,12 +27,6 @@ class Source(Protocol):
     async def resume(self) -> None: ...
     def __aiter__(self) -> Self: ...
     async def __anext__(self) -> Frame: ...
-
-
-class Detector(Protocol):
-    """Says of each frame whether it is speech."""
-
-    def is_speech(self, frame: Frame) -> bool: ...
 
 
 class Player(Protocol):
@@ -115,7 +110,8 @@ class Stages:
     """The adapters and the logic of one room, built by `app`."""
 
     source: Source
-    detector: Detector
+    attention: Attention
+    """What the room says comes to the gate through it."""
     gate: Gate
     session: Session
     player: Player
@@ -146,5 +142,9 @@ class Stages:
     """The source is a recording: it goes on when the turn is over, as a person would."""
     private_ear: PrivateEar | None = None
     """None: nothing is recognised on this device, and the router never asks for it."""
+    load_wake_words: Callable[[tuple[str, ...]], WakeWords] | None = None
+    """Blocks for a disk; raises ConfigError. None: the room has none."""
+    show: Callable[[NodeState], Coroutine[None, None, None]] | None = None
+    """Shows the room's state beside MQTT."""
     call_server: Callable[[CallServer], None] = lambda _: None
     """Calls a tool of an MCP server; its answer comes as a command. A room without servers has no such calls."""

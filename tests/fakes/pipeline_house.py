@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.fakes.stages import FRAME_MS, LOUD, RATE_HZ, SILENT, Broker, Detector, Player, Session, Source
+from voice_node.gate.attention import Attention
 from voice_node.gate.gate import Gate
 from voice_node.model.moment import Moment
 from voice_node.model.turn import (
@@ -80,12 +81,13 @@ class House:
         def next_turn_id() -> str:
             return f"t{next(numbers)}"
 
+        gate = changes.get("gate") or Gate(ROOM.gate, next_turn_id)
         costs = Costs(ROOM.budget, START.date(), None)
         self.stages = replace(
             Stages(
                 source=self.source,
-                detector=self.detector,
-                gate=Gate(ROOM.gate, next_turn_id),
+                attention=Attention(ROOM.activation, FRAME_MS, gate, self.detector),
+                gate=gate,
                 session=self.session,
                 player=self.player,
                 broker=self.broker,

@@ -81,7 +81,7 @@ def test_in_voice_mode_everything_reaches_the_gate() -> None:
     room.hear(*speech(200), *quiet(200))
     assert [type(value) for value in room.said if not isinstance(value, SpeechAudio)] == [SpeechStarted, SpeechEnded]
     assert room.attention.is_open
-    assert not room.attention.is_waiting
+    assert not room.attention.is_window_open
 
 
 @pytest.mark.parametrize("mode", ["wake_word", "push_to_talk"])
@@ -119,7 +119,7 @@ def test_the_wake_word_alone_is_no_utterance_and_the_node_waits_for_what_follows
     room.hear(*speech(420), *quiet(2000))
     assert room.woken == ["okay_nabu"]
     assert room.said == []
-    assert room.attention.is_waiting
+    assert room.attention.is_window_open
     room.hear(*speech(300), *quiet(200))
     (ended,) = room.of(SpeechEnded)
     assert isinstance(ended, SpeechEnded)

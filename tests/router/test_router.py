@@ -27,6 +27,7 @@ from voice_node.model import control as ctl
 from voice_node.model import report as rep
 from voice_node.model.report import EventType
 from voice_node.model.turn import (
+    AttentionChanged,
     CaptureChanged,
     LinkChanged,
     LostReason,
@@ -382,7 +383,7 @@ def test_listen() -> None:
         ctl.OpenGate(2500),
         rep.Response("listen", None, {"timeout_ms": 2500}, ASKED),
     ]
-    assert of(ctl.OpenGate, board.gets(cmd.Listen())) == [ctl.OpenGate(4000)]
+    assert of(ctl.OpenGate, board.gets(cmd.Listen())) == [ctl.OpenGate(5000)], "time enough to begin to speak"
 
 
 def test_a_muted_node_does_not_listen() -> None:
@@ -478,6 +479,51 @@ def test_unmute_from_afar_is_refused_while_the_device_is_still_closing() -> None
     board = Switchboard(mute={"remote_unmute": False})
     assert of(ctl.SetMuted, board.gets(cmd.SetMute(is_muted=True))) == [ctl.SetMuted(True)]
     assert of(ctl.SetMuted, board.gets(cmd.SetMute(is_muted=False))) == []
+
+
+def test_the_switch_on_the_device_overrides_what_comes_over_mqtt() -> None:
+    board = Switchboard()
+    assert of(ctl.SetMuted, board.gets(cmd.MuteSwitched(is_muted=True))) == [ctl.SetMuted(True)]
+    board.hears(MuteChanged(is_muted=True))
+    actions = board.gets(cmd.SetMute(is_muted=False))
+    assert of(ctl.SetMuted, actions) == []
+    assert errors(actions) == ["unmute_refused"]
+    assert of(ctl.SetMuted, board.gets(cmd.MuteSwitched(is_muted=False))) == [ctl.SetMuted(False)]
+    assert of(ctl.SetMuted, board.gets(cmd.SetMute(is_muted=False))) == [ctl.SetMuted(False)]
+
+
+# Attention
+
+
+def test_a_wake_word_is_told_and_the_room_listens_while_the_window_is_open() -> None:
+    board = Switchboard(activation={"mode": "wake_word"})
+    actions = board.hears(AttentionChanged(is_open=True, wake_word="okay_nabu"))
+    assert of(rep.Happening, actions) == [rep.Happening(EventType.WAKE, {"wake_word": "okay_nabu"})]
+    assert states(actions) == [rep.NodeState.LISTENING]
+    assert states(board.hears(AttentionChanged(is_open=False))) == [rep.NodeState.IDLE]
+    assert of(rep.Happening, board.hears(AttentionChanged(is_open=True))) == [], "a request is no wake word"
+
+
+def test_after_a_reply_the_room_listens_without_its_wake_word() -> None:
+    board = Switchboard(activation={"mode": "wake_word", "follow_up_ms": 4000})
+    board.hears(ReplyStarted("t1"))
+    board.hears(PlaybackChanged(is_speaking=True))
+    assert of(ctl.OpenGate, board.hears(finished("t1"))) == [], "it sounds on"
+    assert of(ctl.OpenGate, board.hears(PlaybackChanged(is_speaking=False))) == [ctl.OpenGate(4000)]
+    board.hears(ReplyStarted("t2"))
+    assert of(ctl.OpenGate, board.hears(finished("t2"))) == [ctl.OpenGate(4000)], "it was written, not spoken"
+    board.gets(cmd.SetSetting("follow_up_ms", 0))
+    board.hears(ReplyStarted("t3"))
+    assert of(ctl.OpenGate, board.hears(finished("t3"))) == []
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_an_announcement_is_followed_up_where_that_was_asked_for(listens: bool) -> None:
+    board = Switchboard(activation={"mode": "push_to_talk"})
+    (said,) = of(ctl.SayText, board.gets(cmd.Say("Dinner is ready", listen_after=listens)))
+    board.hears(ReplyStarted(said.turn_id))
+    board.hears(PlaybackChanged(is_speaking=True))
+    assert bool(of(ctl.OpenGate, board.hears(PlaybackChanged(is_speaking=False)))) == listens
 
 
 def test_bad_input_is_told_where_it_was_asked() -> None:

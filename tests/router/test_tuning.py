@@ -1,8 +1,9 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from voice_node.model.control import Remember, SetVolume, TuneGate
+from voice_node.model.control import ListenFor, Remember, SetVolume, TuneGate
 from voice_node.model.report import SettingState
 from voice_node.router.action import Action
 from voice_node.router.tuning import Tuning, Unusable
@@ -107,3 +108,21 @@ def test_a_room_tells_only_the_settings_that_it_has() -> None:
     assert states(woken)["wake_word"] == "okay_nabu"
     assert woken.state("wake_word") == [SettingState("wake_word", "okay_nabu")]
     assert woken.state("mute") == []
+
+
+def test_a_wake_word_is_chosen_among_those_that_are_there(tmp_path: Path) -> None:
+    own = str(tmp_path / "house.json")
+    tuning = Tuning(room(activation={"mode": "wake_word", "wake_word": ["alexa", own]}), {})
+    assert states(tuning)["wake_word"] == "alexa + house"
+    listens, told, kept = tuning.set("wake_word", "house")
+    assert listens == ListenFor((own,), 8000)
+    assert told == SettingState("wake_word", "house")
+    assert isinstance(kept, Remember)
+    assert isinstance(kept.value, dict)
+    again = Tuning(room(activation={"mode": "wake_word", "wake_word": ["alexa", own]}), kept.value)
+    assert again.settings.activation.wake_words == (own,)
+    assert tuning.set("wake_word", "alexa + house")[0] == ListenFor(("alexa", own), 8000)
+    with pytest.raises(Unusable, match="choose one of alexa"):
+        tuning.set("wake_word", "computer")
+    with pytest.raises(Unusable, match="listens without one"):
+        Tuning(room(), {}).set("wake_word", "alexa")

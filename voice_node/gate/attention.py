@@ -10,7 +10,8 @@ The rules:
 4. A wake word is recognised up to 0.3 s after it was said, and people go on in the same breath. So a window that it
    opens begins with the last `KEPT_MS` before: these frames go through detector and gate once more, as if the node
    had attended then. Part of the word itself is among them: until `OWN_MS` of speech came after it, nothing of this
-   first segment is said, and where it ends before, it was the wake word alone. Then the node waits for what follows.
+   first segment is said, and where it ends before, it was the wake word alone. Then the node waits for what follows;
+   what begins after a pause has nothing of the wake word.
 5. A window lasts as many milliseconds of sound as it was opened for; while a segment is open its time stands still. A
    segment that is kept ends it, however it began: one utterance for one wake word. One that is dropped as too short
    does not.
@@ -87,6 +88,8 @@ class Attention:
         """What was said of the segment that may be the wake word alone."""
         self._own_ms = 0.0
         """Speech since the wake word was recognised."""
+        self._since_ms = 0.0
+        """Time since then; below 0 while the frames from before come again."""
         self._recent: deque[Frame] = deque(maxlen=math.ceil(KEPT_MS / frame_ms))
 
     @property
@@ -95,9 +98,9 @@ class Attention:
         return self._is_always or self._left_ms > 0 or self._gate.is_open
 
     @property
-    def is_waiting(self) -> bool:
-        """A window is open, and nobody speaks in it yet."""
-        return self._left_ms > 0 and not self._gate.is_open
+    def is_window_open(self) -> bool:
+        """The node attends because somebody asked for it; never in the mode `voice`."""
+        return not self._is_always and self.is_open
 
     def open(self, duration_ms: float) -> None:
         """Attend for so long from now on; a window that is open already is never cut short."""
@@ -135,13 +138,15 @@ class Attention:
         recent = tuple(self._recent)
         self._recent.clear()
         self._gate.shut()  # the frames that come again are no hole
-        self._held, self._own_ms = [], BEHIND_MS - sum(again.duration_ms for again in recent)
+        self._since_ms = -sum(again.duration_ms for again in recent)
+        self._held, self._own_ms = [], self._since_ms + BEHIND_MS
         return Attended([value for again in recent for value in self._attend(again)], word)
 
     def _attend(self, frame: Frame) -> Sequence[Speech]:
         is_speech = self._detector.is_speech(frame)
         said = self._gate.hear(frame, is_speech)
         if self._held is not None:
+            self._since_ms += frame.duration_ms
             self._own_ms += frame.duration_ms if is_speech or self._own_ms < 0 else 0.0
             said = self._hold(said)
         if any(isinstance(value, SpeechEnded) and value.is_kept for value in said):
@@ -156,6 +161,7 @@ class Attention:
         if self._own_ms >= OWN_MS:
             said, self._held = self._held, None
             return said
-        if any(isinstance(value, SpeechEnded) for value in said):
+        is_pause = not self._gate.is_open and self._since_ms >= KEPT_MS
+        if is_pause or any(isinstance(value, SpeechEnded) for value in said):
             self._held = None
         return ()

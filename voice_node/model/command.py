@@ -107,6 +107,13 @@ class SetMute:
 
 
 @dataclass(frozen=True, slots=True)
+class MuteSwitched:
+    """The switch on the device was closed or opened; it overrides what came over MQTT."""
+
+    is_muted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SetSetting:
     """Tune one of the few settings that a dashboard offers; range-checked when decoded."""
 
@@ -162,6 +169,7 @@ Command = (
     | ToolUnreachable
     | DeviceReport
     | SetMute
+    | MuteSwitched
     | SetSetting
     | HomeAssistantStatus
     | BadInput

@@ -96,6 +96,14 @@ class OpenGate:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenFor:
+    """From now on these wake words open the gate, and a window lasts so long."""
+
+    wake_words: tuple[str, ...]
+    window_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class ResetConversation:
     """Start the next turn without memory of the earlier ones."""
 
@@ -141,6 +149,7 @@ Control = (
     | TuneGate
     | HearPrivately
     | OpenGate
+    | ListenFor
     | ResetConversation
     | ReloadSettings
     | SetSpent

@@ -176,6 +176,15 @@ class SpeechChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AttentionChanged:
+    """A window began or ended in which the node attends, in a room that does not always."""
+
+    is_open: bool
+    wake_word: str | None = None
+    """It opened the window."""
+
+
+@dataclass(frozen=True, slots=True)
 class NumberHeard:
     """What the recogniser of this device made of a private segment. It was sent nowhere."""
 
@@ -230,6 +239,7 @@ Outcome = (
     | LinkChanged
     | ServiceTrouble
     | SpeechChanged
+    | AttentionChanged
     | NumberHeard
     | StopTaken
     | CaptureChanged

@@ -14,6 +14,7 @@ from voice_node.model.report import EventType, NodeState
 from voice_node.mqtt.topics import Topics
 from voice_node.settings.mcp import RemoteTool
 from voice_node.settings.schema import RoomSettings
+from voice_node.settings.tunable import span
 
 _LONGEST_STATE = 255
 _PRESS = "{}"
@@ -57,7 +58,7 @@ def _entities(settings: RoomSettings, topics: Topics) -> dict[str, Component]:
             "platform": "select",
             "name": "Wake word",
             **_setting("wake_word", topics),
-            "options": [settings.activation.wake_word],
+            "options": list(settings.activation.wake_word_choices),
             "icon": "mdi:account-voice",
         }
     return entities
@@ -191,23 +192,22 @@ def _switches(topics: Topics) -> dict[str, Component]:
 
 
 def _numbers(topics: Topics) -> dict[str, Component]:
-    def number(name: str, setting: str, span: tuple[float, float, float], unit: str, **more: str) -> Component:
-        low, high, step = span
-        place = {**_setting(setting, topics), "min": low, "max": high, "step": step, "unit_of_measurement": unit}
+    def number(name: str, setting: str, step: float, unit: str, **more: str) -> Component:
+        wanted = span(setting)
+        limits = {"min": wanted.lowest if wanted.is_lowest_allowed else step, "max": wanted.highest, "step": step}
+        place = {**_setting(setting, topics), **limits, "unit_of_measurement": unit}
         return {"platform": "number", "name": name, **place, "mode": "box", **more}
 
     return {
         "volume": {
-            **number("Volume", "volume", (0, 100, 1), "%"),
+            **number("Volume", "volume", 1, "%"),
             "mode": "slider",
             "icon": "mdi:volume-high",
         },
-        "gate_snr": number("Gate SNR", "gate_snr_db", (0, 40, 0.5), "dB", icon="mdi:signal", **_TUNING),
-        "hang_over": number("Hang-over", "hang_over_ms", (100, 5000, 50), "ms", icon="mdi:timer-outline", **_TUNING),
-        "follow_up_window": number(
-            "Follow-up window", "follow_up_ms", (0, 60000, 500), "ms", icon="mdi:timer-sand", **_TUNING
-        ),
-        "daily_budget": number("Daily budget", "budget_usd", (0.01, 1000, 0.01), "USD", icon="mdi:cash", **_TUNING),
+        "gate_snr": number("Gate SNR", "gate_snr_db", 0.5, "dB", icon="mdi:signal", **_TUNING),
+        "hang_over": number("Hang-over", "hang_over_ms", 50, "ms", icon="mdi:timer-outline", **_TUNING),
+        "follow_up_window": number("Follow-up window", "follow_up_ms", 500, "ms", icon="mdi:timer-sand", **_TUNING),
+        "daily_budget": number("Daily budget", "budget_usd", 0.01, "USD", icon="mdi:cash", **_TUNING),
     }
 
 

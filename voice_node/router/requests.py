@@ -10,6 +10,7 @@ from voice_node.model.moment import Moment
 from voice_node.model.report import Response
 from voice_node.router.action import Action
 from voice_node.router.calling import Calling
+from voice_node.router.follow_up import FollowUp
 from voice_node.router.status import Status
 from voice_node.router.tuning import Tuning
 
@@ -25,12 +26,14 @@ class Requests:
         status: Status,
         tuning: Tuning,
         calling: Calling,
+        follow_up: FollowUp,
         diagnosis: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._next_turn_id = next_turn_id
         self._status = status
         self._tuning = tuning
         self._calling = calling
+        self._follow_up = follow_up
         self._diagnosis = diagnosis
         self._typed: deque[str] = deque(maxlen=MOST_TURNS)
 
@@ -45,11 +48,11 @@ class Requests:
                 return self._listen(request)
             case cmd.Stop(reply_to):
                 return [*self._calling.stop(now), Response("stop", reply_to=reply_to)]
-            case cmd.Say(text, _, volume, reply_to):
-                turn_id = self._begin()
+            case cmd.Say(text, listen_after, volume, reply_to):
+                turn_id = self._begin(is_followed=listen_after)
                 return [ctl.SayText(turn_id, text, volume), Response("say", None, {"turn_id": turn_id}, reply_to)]
             case cmd.Ask(text, instructions, reply_to):
-                turn_id = self._begin()
+                turn_id = self._begin(is_followed=False)
                 self._calling.typed()
                 return [
                     ctl.AskText(turn_id, text, instructions),
@@ -74,11 +77,12 @@ class Requests:
             return [Response("listen", "the day's budget is spent", {}, request.reply_to)]
         if activation.mode == "voice":  # a voice opens its gate at any time
             return [Response("listen", None, {"already": "listening"}, request.reply_to)]
-        timeout_ms = request.timeout_ms or activation.follow_up_ms
+        timeout_ms = request.timeout_ms or activation.window_ms
         return [ctl.OpenGate(timeout_ms), Response("listen", None, {"timeout_ms": timeout_ms}, request.reply_to)]
 
-    def _begin(self) -> str:
+    def _begin(self, *, is_followed: bool) -> str:
         turn_id = self._next_turn_id()
+        self._follow_up.typed(turn_id, is_followed=is_followed)
         self._typed.append(turn_id)
         self._status.begin_thinking(turn_id)
         return turn_id

@@ -16,6 +16,7 @@ from voice_node.model import report as rep
 from voice_node.model.moment import Moment
 from voice_node.model.report import EventType
 from voice_node.model.turn import (
+    AttentionChanged,
     CaptureChanged,
     LinkChanged,
     MuteChanged,
@@ -37,6 +38,7 @@ from voice_node.router.action import Action
 from voice_node.router.calling import Calling
 from voice_node.router.confirmation import Confirmation
 from voice_node.router.costs import Costs
+from voice_node.router.follow_up import FollowUp
 from voice_node.router.introduction import Introduction
 from voice_node.router.pin import PinLock
 from voice_node.router.problems import Problems
@@ -60,6 +62,7 @@ class Router:
         *,
         costs: Costs,
         is_muted: bool,
+        is_mute_switched: bool = False,
         pin: PinLock | None = None,
         hears_privately: bool = False,
         introduction: Introduction | None = None,
@@ -75,6 +78,8 @@ class Router:
         self._problems = Problems()
         self._status = Status()
         self._status.is_muted = is_muted
+        self._is_switched = is_mute_switched
+        """The switch on the device is closed."""
         self._is_mute_wanted = is_muted
         """What was ordered last; the device follows."""
         self._costs = costs
@@ -87,7 +92,9 @@ class Router:
             costs.called,
             audits_arguments=settings.log.tool_arguments,
         )
-        self._requests = Requests(next_turn_id, self._status, tuning, self._calling, self._diagnosis)
+        activation = settings.activation
+        self._follow_up = FollowUp(activation.follow_up_ms, is_always=activation.mode == "voice")
+        self._requests = Requests(next_turn_id, self._status, tuning, self._calling, self._follow_up, self._diagnosis)
         self._introduction = introduction
         """None: Home Assistant is not told of this room."""
 
@@ -156,9 +163,12 @@ class Router:
                 actions = self._speech(outcome, now)
             case PlaybackChanged(is_speaking):
                 self._status.is_speaking = is_speaking
+                actions = []
                 if not is_speaking:
                     self._calling.fell_silent(now)
-                actions = []
+                    actions = self._follow_up.reply_over()
+            case AttentionChanged():
+                actions = self._attention(outcome)
             case LinkChanged():
                 actions = self._link(outcome)
             case CaptureChanged(is_open, device, detail):
@@ -171,7 +181,8 @@ class Router:
             case StopTaken():
                 self._calling.stop_taken()
                 actions = []
-            case ReplyStarted():
+            case ReplyStarted(turn_id):
+                self._follow_up.reply_started(turn_id)
                 actions = []
             case _:
                 assert_never(outcome)
@@ -189,6 +200,9 @@ class Router:
                 actions = self._calling.device(command, now)
             case cmd.SetMute(is_muted):
                 actions = self._mute(is_muted)
+            case cmd.MuteSwitched(is_muted):
+                self._is_switched = self._is_mute_wanted = is_muted
+                actions = [ctl.SetMuted(is_muted)]
             case cmd.SetSetting(name, value):
                 actions = self._set(name, value)
             case cmd.BadInput(place, detail, name, reply_to):
@@ -234,7 +248,8 @@ class Router:
                 return [*self.problem("turn_lost", text, turn_id), *told]
             case TurnFinished(_, status, detail, timings_ms):
                 fields = {"status": status, "detail": detail, "timings_ms": timings_ms, "usage": usage}
-                return [rep.Happening(EventType.TURN_FINISHED, fields, turn_id), *told]
+                followed = [] if self._status.is_speaking else self._follow_up.reply_over()  # only written
+                return [rep.Happening(EventType.TURN_FINISHED, fields, turn_id), *told, *followed]
             case _:
                 assert_never(outcome)
 
@@ -266,9 +281,15 @@ class Router:
             return self.problem("session_lost", outcome.detail)
         return []
 
+    def _attention(self, outcome: AttentionChanged) -> list[Action]:
+        self._status.is_attending = outcome.is_open
+        if outcome.wake_word is None:
+            return []
+        return [rep.Happening(EventType.WAKE, {"wake_word": outcome.wake_word})]
+
     def _mute(self, is_muted: bool) -> list[Action]:
         is_closed = self._status.is_muted or self._is_mute_wanted
-        if not is_muted and is_closed and not self._settings.mute.remote_unmute:
+        if not is_muted and is_closed and (self._is_switched or not self._settings.mute.remote_unmute):
             return [
                 *self.problem("unmute_refused", "only the switch on the device may open the microphone"),
                 rep.SettingState("mute", "ON"),
@@ -286,6 +307,7 @@ class Router:
                 actions += self._costs.limit(float(value))
             case "follow_up_ms":
                 self._calling.follow_up(int(value))
+                self._follow_up.duration_ms = int(value)
         return actions
 
     def _told_again(self, now: Moment) -> list[Action]:

@@ -21,6 +21,8 @@ class Status:
         self.is_offline = False
         self.listening_to: str | None = None
         """The turn whose segment is open."""
+        self.is_attending = False
+        """A wake word, a button or a reply lets the node wait for speech."""
         self._thinking_about: list[str] = []
         """The turns that wait for the service or for home automation, oldest first."""
         self._told: State | None = None
@@ -66,6 +68,8 @@ class Status:
             return NodeState.SPEAKING, turn_id
         if self.listening_to is not None:
             return NodeState.LISTENING, self.listening_to
+        if self.is_attending:
+            return NodeState.LISTENING, None
         if self.is_offline:
             return NodeState.OFFLINE, None
         if turn_id is not None:

@@ -3,6 +3,7 @@
 What depends on several keys is in `settings/checks`.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -74,6 +75,17 @@ class ActivationSettings(Section):
     def wake_words(self) -> tuple[str, ...]:
         """Those that are listened for."""
         return (self.wake_word,) if isinstance(self.wake_word, str) else tuple(self.wake_word)
+
+    @property
+    def wake_word_choice(self) -> str:
+        """What is listened for, as people choose it."""
+        return " + ".join(Path(word).stem for word in self.wake_words)
+
+    @property
+    def wake_word_choices(self) -> dict[str, tuple[str, ...]]:
+        """What people may choose: all words of the room together, each of them, and those that need no file."""
+        words = {word: (word,) for word in BUNDLED_WAKE_WORDS} | {Path(word).stem: (word,) for word in self.wake_words}
+        return words | {self.wake_word_choice: self.wake_words}
 
     @property
     def window_ms(self) -> int:
