@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.sound_card import SoundCard
+from tests.fakes.sound_card import SoundCard, limit_cards
 from tests.fakes.tone import likeness, loudness_of, noise, tone, write_wav
 from tests.fakes.until import until
 from voice_node.capture.microphone import Microphone
@@ -21,6 +21,7 @@ from voice_node.runtime.sound_devices import DeviceMissing
 from voice_node.settings.schema import CaptureSettings
 
 SETTINGS = CaptureSettings()
+NAMED = CaptureSettings(device="usb")
 
 
 @contextlib.asynccontextmanager
@@ -272,8 +273,160 @@ async def test_a_slow_consumer_sees_the_gap(sound_card: SoundCard) -> None:
 
 
 async def test_nothing_is_written_to_the_terminal(sound_card: SoundCard, capfd: pytest.CaptureFixture[str]) -> None:
-    async with open_microphone() as (microphone, _):
+    """Not even when a card is pulled out, of which PortAudio's own thread writes."""
+    sound_card.plug("usb")
+    async with open_microphone(NAMED) as (microphone, told):
         await take(microphone, 20)
+        await last_told(told, is_open=True)
+        sound_card.unplug("usb")
+        await last_told(told, is_open=False)
         os.write(2, b"but what others write is kept\n")
 
     assert capfd.readouterr().err == "but what others write is kept\n"
+
+
+async def next_after_hole(microphone: Microphone, frames: list[Frame]) -> None:
+    """Read up to the first frame behind a hole."""
+    async with asyncio.timeout(10):
+        while len(frames) < 2 or frames[-1].index == frames[-2].index + 1:
+            frames.append(await anext(microphone))
+
+
+async def played_into(card: SoundCard, microphone: Microphone, sink: str, path: Path) -> bytes:
+    """What it hears while a tone of 1 kHz sounds there."""
+    player = card.play(write_wav(path, tone(1000, 48000, 3000)), sink)
+    await take(microphone, 700)
+    heard = sound(await take(microphone, 300))
+    player.terminate()
+    player.wait()
+    return heard
+
+
+async def test_a_source_is_chosen_by_its_name_in_pulseaudio(sound_card: SoundCard, tmp_path: Path) -> None:
+    """Without and with the prefix; the rest of the process goes on with the default source."""
+    for device in ("pulse:stage.monitor", "mic"):
+        async with open_microphone(CaptureSettings(device=device)) as (microphone, told):
+            await take(microphone, 60)
+            await last_told(told, is_open=True)
+            sink = "stage" if "stage" in device else "room"
+            assert loudness_of(1000, await played_into(sound_card, microphone, sink, tmp_path / "t.wav"), 48000) > 500
+        assert told[0].device == "pulse:" + device.removeprefix("pulse:")
+    assert "PULSE_SOURCE" not in os.environ
+
+
+async def test_a_source_that_pulseaudio_does_not_have_is_told_and_used_when_it_comes(sound_card: SoundCard) -> None:
+    async with open_microphone(CaptureSettings(device="pulse:usb.monitor")) as (microphone, told):
+        missing = await last_told(told, is_open=False)
+        assert "pulse:usb.monitor cannot be opened" in missing.detail
+        sound_card.load("usb")
+        await asyncio.wait_for(take(microphone, 60), 5)
+
+
+async def test_a_card_that_is_pulled_and_comes_back_under_another_index_is_heard_within_5_s(
+    sound_card: SoundCard, tmp_path: Path
+) -> None:
+    sound_card.plug("other")
+    sound_card.plug("usb")
+    with PortAudio.open() as library:
+        index = library.find("usb", "input").index
+    for device in ("usb", index):
+        async with open_microphone(CaptureSettings(device=device)) as (microphone, told):
+            frames = await take(microphone, 120)
+            await last_told(told, is_open=True)
+            sound_card.unplug("usb")
+            await last_told(told, is_open=False)
+            sound_card.unplug("other")
+            sound_card.plug("usb")
+            back_at = time.monotonic()
+            await next_after_hole(microphone, frames)
+            assert time.monotonic() - back_at < 5
+            await last_told(told, is_open=True)
+            assert loudness_of(1000, await played_into(sound_card, microphone, "usb", tmp_path / "t.wav"), 48000) > 500
+        with PortAudio.open() as library:
+            assert library.find("usb", "input").index == index - 1
+        sound_card.unplug("usb")
+        sound_card.plug("other")
+        sound_card.plug("usb")
+
+
+async def test_a_loose_plug_five_times(sound_card: SoundCard) -> None:
+    sound_card.plug("usb")
+    async with open_microphone(NAMED) as (microphone, told):
+        frames = await take(microphone, 120)
+        for _ in range(5):
+            await last_told(told, is_open=True)
+            sound_card.unplug("usb")
+            await last_told(told, is_open=False)
+            sound_card.plug("usb")
+            back_at = time.monotonic()
+            frames = frames[-1:]
+            await next_after_hole(microphone, frames)
+            assert time.monotonic() - back_at < 5
+
+
+@pytest.mark.parametrize(
+    ("rates_hz", "channels", "detail"),
+    [
+        ([44100], [1, 2], "44100 Hz, channel 0 of 2; it does not take 48000 Hz; resampled to 48000 Hz"),
+        ([16000], [1], "16000 Hz, channel 0 of 1; it does not take 48000 Hz"),
+        ([48000], [2], "48000 Hz, channel 0 of 2"),
+        ([32000, 44100], [6], "44100 Hz, channel 0 of 6; it does not take 48000 Hz; resampled to 48000 Hz"),
+    ],
+)
+async def test_what_the_card_takes_is_negotiated(
+    sound_card: SoundCard,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rates_hz: list[int],
+    channels: list[int],
+    detail: str,
+) -> None:
+    sound_card.plug("usb", rates_hz[-1], channels[-1])
+    limit_cards(monkeypatch, rates_hz, channels)
+    async with open_microphone(NAMED) as (microphone, told):
+        (first, *_) = await take(microphone, 60)
+        assert (await last_told(told, is_open=True)).detail == detail
+        heard = await played_into(sound_card, microphone, "usb", tmp_path / "tone.wav")
+    assert first.rate_hz == (16000 if rates_hz == [16000] else 48000)
+    assert loudness_of(1000, heard, first.rate_hz) > 500
+
+
+async def test_a_card_that_takes_nothing_says_what_was_tried(
+    sound_card: SoundCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound_card.plug("usb")
+    limit_cards(monkeypatch, [192000], [2])
+    async with open_microphone(NAMED) as (_, told):
+        missing = await last_told(told, is_open=False)
+    assert missing.detail == (
+        "usb cannot be opened at 48000 or 44100 or 32000 or 16000 or 8000 Hz with 2 or 1 channels: Invalid sample rate"
+    )
+
+
+async def test_a_channel_beyond_those_of_the_card_is_named(
+    sound_card: SoundCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound_card.plug("usb")
+    limit_cards(monkeypatch, [48000], [1])
+    async with open_microphone(CaptureSettings(device="usb", channel=1)) as (_, told):
+        missing = await last_told(told, is_open=False)
+    assert missing.detail == "it has 1 channels, so there is no channel 1 (the first is 0)"
+
+
+async def test_sound_that_is_cut_off_is_told_once(sound_card: SoundCard, tmp_path: Path) -> None:
+    told: list[CaptureChanged | ServiceTrouble] = []
+    microphone = Microphone(CaptureSettings(gain_db=20), 20, told.append)
+    await microphone.start()
+    player = sound_card.play(write_wav(tmp_path / "loud.wav", tone(300, 48000, 12000)))
+    async with asyncio.timeout(30):
+        async for _ in microphone:
+            if microphone.problem is not None:
+                break
+    await microphone.close()
+    player.terminate()
+    player.wait()
+
+    assert microphone.clipped_s >= 5
+    (trouble,) = [change for change in told if isinstance(change, ServiceTrouble)]
+    assert trouble == ServiceTrouble("clipping", microphone.problem or "")
+    assert trouble.detail == "microphone default is too loud, its sound is cut off: lower capture.gain_db"

@@ -2,7 +2,8 @@
 
 `room` is a mono sink at 48 kHz: what is played into it is what the microphone hears. `stage` is a stereo one, for a
 card with two channels. `speaker` is a stereo sink: what the node plays is recorded from `speaker.monitor`.
-`plug` and `unplug` load and unload sinks as cards that come and go; each is a device of its own in PortAudio's list.
+`plug` and `unplug` load and unload a sink as a card that comes and goes: a device of its own in PortAudio's list, with
+a server of its own, since one with another card would move its streams there. `load` and `unload` do it where they are.
 `norewinds=1` is essential: without it capture starts seconds late, and a reply is swallowed faster than it sounds.
 """
 
@@ -30,14 +31,28 @@ def missing_tool() -> str | None:
     return next((tool for tool in _TOOLS if shutil.which(tool) is None), None)
 
 
+_ROOM = """
+load-module module-null-sink sink_name=room rate=48000 channels=1 norewinds=1
+load-module module-null-sink sink_name=stage rate=48000 channels=2 norewinds=1
+load-module module-null-sink sink_name=speaker rate=48000 channels=2 norewinds=1
+load-module module-remap-source master=room.monitor source_name=mic rate=48000 channels=1
+set-default-sink speaker
+set-default-source mic
+"""
+
+
 class SoundCard:
     """One server in one directory; `start` and `kill` may follow each other."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, script: str = _ROOM) -> None:
         self._directory = directory
+        self._script = script
         self._server: subprocess.Popen[bytes] | None = None
         self._modules: dict[str, str] = {}
-        """The modules of the cards that are plugged in, in the order of their coming."""
+        """Those of the sinks that were loaded, by name."""
+        self._slots: dict[str, SoundCard] = {}
+        """Servers of cards that are or were plugged in."""
+        self._plugged: list[str] = []
 
     def __enter__(self) -> Self:
         self.start()
@@ -70,13 +85,7 @@ class SoundCard:
         self._list_cards()
         script = self._directory / "script.pa"
         script.write_text(
-            f"load-module module-native-protocol-unix auth-anonymous=1 socket={socket}\n"
-            "load-module module-null-sink sink_name=room rate=48000 channels=1 norewinds=1\n"
-            "load-module module-null-sink sink_name=stage rate=48000 channels=2 norewinds=1\n"
-            "load-module module-null-sink sink_name=speaker rate=48000 channels=2 norewinds=1\n"
-            "load-module module-remap-source master=room.monitor source_name=mic rate=48000 channels=1\n"
-            "set-default-sink speaker\n"
-            "set-default-source mic\n",
+            f"load-module module-native-protocol-unix auth-anonymous=1 socket={socket}\n{self._script}",
             encoding="utf-8",
         )
         log = self._directory / "pulse.log"
@@ -91,7 +100,7 @@ class SoundCard:
         )  # fmt: skip
         deadline = time.monotonic() + _DEADLINE_S
         while time.monotonic() < deadline and self._server.poll() is None:
-            if socket.exists() and "mic" in self._ask("list", "short", "sources"):
+            if socket.exists() and ("mic" in self._ask("list", "short", "sources") or not self._script):
                 return
             time.sleep(0.05)
         self.kill()
@@ -99,6 +108,10 @@ class SoundCard:
 
     def kill(self) -> None:
         """End the server as a pulled plug would: without a word to its clients."""
+        for slot in self._slots.values():
+            slot.kill()
+        self._slots.clear()
+        self._plugged.clear()
         if self._server is not None:
             self._server.send_signal(signal.SIGKILL)
             self._server.wait()
@@ -115,37 +128,55 @@ class SoundCard:
             self._server.send_signal(signal.SIGCONT)
 
     def plug(self, name: str, rate_hz: int = 48000, channels: int = 1) -> None:
-        """A card comes: a sink, whose monitor is its microphone. It is the last in the list of devices."""
+        """A card comes, whose microphone hears what is played into it. It is the last in the list of devices."""
+        if name not in self._slots:
+            directory = self._directory / name
+            directory.mkdir()
+            self._slots[name] = SoundCard(directory, script="")
+            self._slots[name].start()
+        self._slots[name].load(name, rate_hz, channels)
+        self._plugged.append(name)
+        self._list_cards()
+
+    def unplug(self, name: str) -> None:
+        """A card goes, and with it its streams. The cards behind it move up in the list of devices."""
+        self._slots[name].unload(name)
+        self._plugged.remove(name)
+        self._list_cards()
+
+    def load(self, name: str, rate_hz: int = 48000, channels: int = 1) -> None:
+        """One more sink, and its monitor as a source."""
         module = self._ask(
             "load-module", "module-null-sink",
             f"sink_name={name}", f"rate={rate_hz}", f"channels={channels}", "norewinds=1",
         )  # fmt: skip
         self._modules[name] = module.strip()
-        self._list_cards()
 
-    def unplug(self, name: str) -> None:
-        """A card goes, and with it the streams that it has. The cards behind it move up in the list of devices."""
+    def unload(self, name: str) -> None:
+        """The server moves its streams to others, if it has any."""
         self._ask("unload-module", self._modules.pop(name))
-        self._list_cards()
 
     def _list_cards(self) -> None:
         """Tell ALSA of the cards: PortAudio lists what is configured."""
-        self._cards.write_text(
-            "".join(
-                f'pcm.{name} {{ type asym capture.pcm {{ type pulse device "{name}.monitor" }} '
-                f'playback.pcm {{ type pulse device "{name}" }} }}\n'
-                for name in self._modules
+        lines = []
+        for name in self._plugged:
+            server = self._slots[name].environment["PULSE_SERVER"]
+            source, sink = (
+                f'{{ type pulse server "{server}" device "{device}" }}' for device in (f"{name}.monitor", name)
             )
-        )
+            lines.append(f"pcm.{name} {{ type asym capture.pcm {source} playback.pcm {sink} }}\n")
+        self._cards.write_text("".join(lines))
 
     def play(self, recording: Path, sink: str = "room") -> "subprocess.Popen[bytes]":
-        """Begin to play a WAV file into a sink."""
+        """Begin to play a WAV file into a sink or a card."""
         return subprocess.Popen(
-            ["paplay", "--latency-msec=30", f"--device={sink}", str(recording)], env={**os.environ, **self.environment}
+            ["paplay", "--latency-msec=30", f"--device={sink}", str(recording)],
+            env={**os.environ, **self._slots.get(sink, self).environment},
         )
 
     def record(self, path: Path, rate_hz: int = 48000, source: str = "speaker.monitor") -> "subprocess.Popen[bytes]":
-        """Begin to record a source as raw mono s16le into `path`; terminate the process to stop."""
+        """Begin to record a source or a card as raw mono s16le into `path`; terminate the process to stop."""
+        slot = self._slots.get(source.removesuffix(".monitor"), self)
         with path.open("wb") as file:
             return subprocess.Popen(
                 [
@@ -153,7 +184,7 @@ class SoundCard:
                     "--format=s16le",
                 ],
                 stdout=file,
-                env={**os.environ, **self.environment},
+                env={**os.environ, **slot.environment},
             )  # fmt: skip
 
     def listen_to(self, source: str) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.sound_card import SoundCard
-from tests.fakes.tone import likeness, noise, tone
+from tests.fakes.sound_card import SoundCard, limit_cards
+from tests.fakes.tone import likeness, loudness_of, noise, tone
 from tests.fakes.until import until
 from voice_node.model.turn import PlaybackChanged
 from voice_node.playback.queue import RATE_HZ
@@ -249,3 +249,104 @@ async def test_a_room_without_a_speaker_keeps_its_turns(is_realtime: bool, at_le
     await drained(speaker)
 
     assert told[:2] == [PlaybackChanged(True), PlaybackChanged(False)]
+
+
+async def next_reply_is_heard(card: SoundCard, speaker: Speaker, folder: Path, sink: str = "usb") -> float:
+    """Play replies until one sounds; how many seconds that took."""
+    began = time.monotonic()
+    recorder = card.record(folder / f"{began}.raw", source=f"{sink}.monitor")
+    try:
+        for number in range(20):
+            speaker.play(f"item_{began}_{number}", tone(1000, RATE_HZ, 300))
+            await drained(speaker)
+            heard = (folder / f"{began}.raw").read_bytes()
+            if loudness_of(1000, heard[: len(heard) // 2 * 2], 48000) > 100:
+                return time.monotonic() - began
+    finally:
+        recorder.terminate()
+        recorder.wait()
+    raise AssertionError("it stays silent")
+
+
+async def test_a_card_that_is_pulled_and_comes_back_under_another_index_sounds_within_5_s(
+    sound_card: SoundCard, tmp_path: Path
+) -> None:
+    sound_card.plug("other")
+    sound_card.plug("usb")
+    with PortAudio.open() as library:
+        index = library.find("usb", "output").index
+    for device in ("usb", index):
+        async with open_speaker(PlaybackSettings(device=device, volume=100)) as (speaker, _):
+            await next_reply_is_heard(sound_card, speaker, tmp_path)
+            speaker.play("long", tone(300, RATE_HZ, 2000))
+            sound_card.unplug("usb")
+            await until(lambda: speaker.problem is not None)
+            sound_card.unplug("other")
+            sound_card.plug("usb")
+            assert await next_reply_is_heard(sound_card, speaker, tmp_path) < 5
+            assert speaker.problem is None
+        sound_card.unplug("usb")
+        sound_card.plug("other")
+        sound_card.plug("usb")
+
+
+async def test_a_long_reply_goes_on_when_its_card_is_back(sound_card: SoundCard, tmp_path: Path) -> None:
+    sound_card.plug("usb")
+    async with open_speaker(PlaybackSettings(device="usb", volume=100)) as (speaker, told):
+        speaker.play("item_1", tone(1000, RATE_HZ, 10_000))
+        await until(lambda: speaker._queue.played_ms("item_1") > 0)
+        sound_card.unplug("usb")
+        await until(lambda: speaker.problem is not None)
+        sound_card.plug("usb")
+        await until(lambda: speaker.problem is None, 5)
+        assert speaker.is_speaking
+        speaker.stop()
+    assert len(told) <= 2
+
+
+async def test_a_microphone_that_is_open_does_not_keep_a_new_speaker_from_being_seen(
+    sound_card: SoundCard, tmp_path: Path, new_patience: None
+) -> None:
+    """PortAudio's list of devices is made anew only when nobody holds it."""
+    with PortAudio.open() as library:
+        async with open_speaker(PlaybackSettings(device="usb", volume=100)) as (speaker, _):
+            speaker.play("item_1", tone(1000, RATE_HZ, 100))
+            await drained(speaker)
+            assert speaker.problem is not None
+            assert library.should_let_go
+            library.close()
+            sound_card.plug("usb")
+            assert await next_reply_is_heard(sound_card, speaker, tmp_path) < 5
+
+
+@pytest.mark.parametrize(
+    ("rates_hz", "channels"), [([44100], [1, 2]), ([16000], [1]), ([48000], [2]), ([44100, 48000], [6])]
+)
+async def test_what_the_card_takes_is_negotiated(
+    sound_card: SoundCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rates_hz: list[int], channels: list[int]
+) -> None:
+    sound_card.plug("usb", rates_hz[0], channels[0])
+    limit_cards(monkeypatch, rates_hz, channels)
+    async with open_speaker(PlaybackSettings(device="usb", volume=100)) as (speaker, _):
+        await next_reply_is_heard(sound_card, speaker, tmp_path)
+        assert speaker.problem is None
+
+
+async def test_a_card_that_takes_nothing_says_what_was_tried(
+    sound_card: SoundCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound_card.plug("usb")
+    limit_cards(monkeypatch, [192000], [2])
+    async with open_speaker(PlaybackSettings(device="usb")) as (speaker, _):
+        speaker.play("item_1", tone(1000, RATE_HZ, 100))
+        await drained(speaker)
+        assert speaker.problem == (
+            "speaker usb: usb cannot be opened at 24000 or 44100 or 48000 or 32000 or 16000 or 8000 Hz "
+            "with 2 or 1 channels: Invalid sample rate"
+        )
+
+
+async def test_a_sink_is_chosen_by_its_name_in_pulseaudio(sound_card: SoundCard, tmp_path: Path) -> None:
+    for device in ("pulse:stage", "stage"):
+        async with open_speaker(PlaybackSettings(device=device, volume=100)) as (speaker, _):
+            await next_reply_is_heard(sound_card, speaker, tmp_path, "stage")

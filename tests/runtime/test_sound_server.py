@@ -5,7 +5,7 @@ from voice_node.runtime.sound_server import ServerDevice, server_devices, server
 
 
 def test_sources_and_sinks_without_monitors(sound_card: SoundCard) -> None:
-    sound_card.plug("usb", rate_hz=44100, channels=2)
+    sound_card.load("usb", rate_hz=44100, channels=2)
 
     assert server_devices("input") == [ServerDevice("mic", 1, 48000)]
     assert ServerDevice("usb", 2, 44100) in server_devices("output")

@@ -10,17 +10,17 @@ What its users must know of it:
   environment which one is meant. So it is with ALSA's plug layer (`plughw`), which PortAudio knows by a variable.
 - A device that vanishes ends its stream without a word: `Stream.is_active` turns False. One that froze calls no more.
 - Opening and closing block, for seconds where a driver is ill: call them through a `Worker`.
-- ALSA and JACK write dozens of lines to standard error while it looks for devices; they are kept off the terminal.
+- ALSA and JACK write dozens of lines to standard error while it looks for devices, and PortAudio itself when a card is
+  pulled out; they are kept off the terminal.
 """
 
 import ctypes
 import itertools
 import math
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -51,10 +51,6 @@ OnAudio = Callable[[bytes | None, int, Any, int], tuple[bytes | None, int]]
 
 PROBED_RATES_HZ = (8000, 16000, 24000, 32000, 44100, 48000)
 
-_CHATTER = (
-    b"Cannot connect to server ", b"jack server is not running", b"JackShmReadWritePtr",
-    b"connect(2) call to ", b"attempt to connect to server failed", b"Expression '", b"PaAlsaStream",
-)  # fmt: skip
 _FIRST_ASK_PAUSE_S = 3.0
 _LAST_ASK_PAUSE_S = 60.0
 _CARDS = Path("/dev/snd")
@@ -133,14 +129,15 @@ class PortAudio:
     @classmethod
     def open(cls) -> Self:
         """Take hold of the library; the first user's list of devices is up to date."""
-        with cls._lock, _quiet():
+        with cls._lock:
+            _silence_libraries()
             library = pyaudio.PyAudio()
             PortAudio._users += 1
             return cls(library, is_list_fresh=PortAudio._users == 1)
 
     def close(self) -> None:
         """Let go; streams that are still open are closed."""
-        with self._lock, _quiet():
+        with self._lock:
             if self._library is not None:
                 self._library.terminate()
                 self._library = None
@@ -193,7 +190,7 @@ class PortAudio:
     def takes(self, device: Device, direction: Direction, rate_hz: int, channels: int) -> bool:
         """Whether the device can be opened so. It is tried, so a device that is in use takes nothing."""
         try:
-            with self._lock, _quiet(), _meaning(device, direction):
+            with self._lock, _meaning(device, direction):
                 return bool(
                     self._library.is_format_supported(
                         rate_hz,
@@ -252,7 +249,7 @@ class PortAudio:
         refusals: dict[str, None] = {}
         for format_ in formats:
             try:
-                with self._lock, _quiet(), _meaning(device, direction):
+                with self._lock, _meaning(device, direction):
                     stream = self._library.open(
                         rate=format_.rate_hz,
                         channels=format_.channels,
@@ -346,38 +343,14 @@ def _meaning(device: Device, direction: Direction) -> Iterator[None]:
                 os.environ[name] = value
 
 
-_AlsaHandler = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p)
-
-
-def _ignore(_file: bytes, _line: int, _function: bytes, _error: int, _text: bytes) -> None:
-    """Takes ALSA's complaints; what matters of them comes back as an error of the call."""
-
-
-_ignoring = _AlsaHandler(_ignore)
-
-
 @cache
-def _silence_alsa() -> None:
-    """ALSA writes its lines in pieces, which would mix with other threads' lines: so they are not written at all."""
-    with suppress(OSError):  # there is no ALSA here
-        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_ignoring)
+def _silence_libraries() -> None:
+    """Let everything that C libraries write to `stderr` go nowhere: they do so at any time, from threads of their own.
 
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the chatter of ALSA and JACK off standard error; what anybody else writes meanwhile comes a moment later."""
-    _silence_alsa()
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    held = os.memfd_create("stderr")
-    os.dup2(held, 2)
-    try:
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        size = os.lseek(held, 0, os.SEEK_CUR)
-        for line in os.pread(held, size, 0).splitlines(keepends=True):
-            if not line.startswith(_CHATTER):
-                os.write(2, line)
-        os.close(held)
-        os.close(terminal)
+    Python writes to the file descriptor itself, and so does the C library where the process is about to die.
+    """
+    library = ctypes.CDLL(None)
+    library.fopen.restype = ctypes.c_void_p
+    nowhere = library.fopen(b"/dev/null", b"w")
+    if nowhere:
+        ctypes.c_void_p.in_dll(library, "stderr").value = nowhere
