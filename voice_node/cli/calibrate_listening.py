@@ -70,9 +70,9 @@ Show = Callable[[Glimpse], None]
 class Listening:
     """The microphone of a room file, from `start` to `close`; frames come without its gain."""
 
-    def __init__(self, settings: CaptureSettings) -> None:
+    def __init__(self, settings: CaptureSettings, give_up_after_s: float = _GIVE_UP_S) -> None:
         raw = settings.model_copy(update={"gain_db": 0.0})
-        self._microphone = Microphone(raw, FRAME_MS, self._changed, give_up_after_s=_GIVE_UP_S)
+        self._microphone = Microphone(raw, FRAME_MS, self._changed, give_up_after_s=give_up_after_s)
         self._rate_hz = 0
         self.name = str(settings.device)
         """What the device calls itself, once it is open."""

@@ -9,6 +9,7 @@ from voice_node.version import VERSION
 
 COMMANDS = {
     "run": ("voice_node.cli.run", "run", "Run a room until it is told to stop."),
+    "init": ("voice_node.cli.init", "init", "Write a room file from a few questions."),
     "check": ("voice_node.cli.check", "check", "Check room files and say what is wrong with them."),
     "say": ("voice_node.cli.ask_room", "say", "Let a room say something."),
     "ask": ("voice_node.cli.ask_room", "ask", "Ask a room as if you spoke to it, and show its answer."),
