@@ -71,6 +71,7 @@ from voice_node.session import events as ev
 from voice_node.session.models import Unlisted, list_models, troubles
 from voice_node.session.pricing import usd
 from voice_node.session.providers import endpoint
+from voice_node.session.retry import PAUSES_S
 from voice_node.session.setup import session_beta, session_ga
 from voice_node.settings.checks import check_settings
 from voice_node.settings.load import load_room
@@ -654,6 +655,29 @@ async def test_row_19_a_failure_that_only_response_done_tells(code: str) -> None
         assert [end.detail for end in room.all(TurnFinished)] == [code]
         assert [trouble.code for trouble in room.all(ServiceTrouble)] == [code]
         await a_good_turn(room)
+
+
+@pytest.mark.parametrize("code", ["insufficient_quota", "rate_limit_exceeded"])
+async def test_row_19_a_service_that_lets_no_session_begin_is_not_stormed(
+    code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice: as the answer to the settings, and of its own accord before the service closes by itself."""
+    monkeypatch.setitem(PAUSES_S, code, 1.0)  # for a minute, which no test can wait
+    created = {"type": "session.created", "session": {"id": "s", "type": "realtime"}}
+    error: Json = {"type": "error", "event_id": "e", "error": {"type": code, "code": code, "message": "pay"}}
+
+    def answered(update: Json) -> list[Json]:
+        return [error | {"error": error["error"] | {"event_id": update["event_id"]}}]
+
+    refused = (emit(created), Expect("session.update"), Answer(answered), Stay())
+    closed = (emit(created, error), Expect("session.update"), Close(1011))
+    async with RealtimeServer(refused, closed, (*greet(), *spoken_turn())) as server:
+        began = time.monotonic()
+        async with node(server.url) as room:
+            await room.say("t1")
+            assert await room.ended(1) == [("t1", "completed")]
+            assert len(server.requests) == 3
+            assert time.monotonic() - began > 2.0
 
 
 async def test_row_20_old_turns_leave_the_conversation() -> None:

@@ -91,6 +91,8 @@ class Connection:
         self._changed = asyncio.Event()
         """Wakes who waits for the protocol to want a link, or to be quiet."""
         self._close_reason = ""
+        self._pause_s = 0.0
+        """What this connection's service wants to be left alone for, if it never gets ready."""
         self._close = asyncio.Event()
         self._refused = ""
         self._ready_at: float | None = None
@@ -141,7 +143,8 @@ class Connection:
                 failures = min(failures, MOST_FAILURES_AFTER_READY)
             if not is_peaceful:
                 log.warning("session: %s", verdict.detail)
-            await asyncio.sleep(max(verdict.at_least_s, delay_s(failures, random.random())))
+            pause_s = self._pause_s if self._ready_at is None else 0.0
+            await asyncio.sleep(max(verdict.at_least_s, pause_s, delay_s(failures, random.random())))
             while is_peaceful and not self._protocol.wants_link(self._clock()):
                 self._changed.clear()
                 await self._changed.wait()
@@ -152,6 +155,7 @@ class Connection:
         self._forget_outgoing()
         self._close.clear()
         self._close_reason = ""
+        self._pause_s = 0.0
         self._ready_at = None
         self._protocol.opening(self._clock())
         try:
@@ -255,6 +259,7 @@ class Connection:
             self._close.set()
         if step.close:
             self._give_up(step.close)
+        self._pause_s = max(self._pause_s, step.pause_s)
         self._changed.set()
 
     def _give_up(self, reason: str) -> None:

@@ -34,6 +34,7 @@ from voice_node.session.formats import InputEncoder
 from voice_node.session.memory import HOUSEKEEPING
 from voice_node.session.providers import capabilities
 from voice_node.session.replies import Replies
+from voice_node.session.retry import PAUSES_S
 from voice_node.session.server_ending import ServerEnding
 from voice_node.session.setup import session_beta, session_ga
 from voice_node.session.step import Step
@@ -272,6 +273,7 @@ class Protocol:
 
     def _error(self, error: ev.ServerError, now: Moment, step: Step) -> None:
         message, event_id = redact(error.message), error.event_id or ""
+        step.pause_s = PAUSES_S.get(error.code, 0.0)
         if error.code in FATAL_CODES:
             step.refused = f"the service refuses: {error.code}: {message}"
         elif event_id == self._setup_event_id and self._link is LinkState.CONFIGURING:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 SLOW_S = 60.0
 RATE_LIMIT_S = 30.0
+PAUSES_S = {"rate_limit_exceeded": RATE_LIMIT_S, "insufficient_quota": SLOW_S}
+"""After these errors of a service that does not let a session begin; nobody pays a bill within seconds."""
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 8.0
 

@@ -15,5 +15,7 @@ class Step:
     outcomes: list[Outcome] = field(default_factory=list)
     close: str | None = None
     """Close the connection, for this reason; whether another is opened is the protocol's `wants_link`."""
+    pause_s: float = 0.0
+    """If the connection ends before it was configured, the next is opened no sooner than that."""
     refused: str | None = None
     """The service refuses for good: the session stage ends with this text."""
