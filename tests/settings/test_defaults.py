@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from voice_node.settings.defaults import with_dependent_defaults
+from voice_node.settings.defaults import ONLY_IF_ADDRESSED, with_dependent_defaults
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.session import ServerVad, SessionSettings
 
@@ -45,3 +45,13 @@ def test_a_model_of_the_provider() -> None:
 def test_what_the_service_does_instead_is_in_the_settings() -> None:
     assert session(provider="speaches", url="http://nas").turn_detection == ServerVad(type="server_vad")
     assert session(provider="localai", url="http://nas", input_format="pcmu", lenient=True).input_format == "pcm"
+
+
+@pytest.mark.parametrize(("mode", "is_told"), [("voice", True), ("push_to_talk", False)])
+def test_a_room_that_hears_everything_answers_only_what_is_meant_for_it(mode: str, is_told: bool) -> None:
+    activation = {"mode": mode, "only_if_addressed": True}
+    room = RoomSettings.model_validate(
+        {"room": "a", "activation": activation, "session": {"instructions": "Be short."}}
+    )
+    told = with_dependent_defaults(room).session.instructions
+    assert told == (f"Be short.\n{ONLY_IF_ADDRESSED}" if is_told else "Be short.")
