@@ -59,7 +59,7 @@ def test_sound_with_its_transcript_is_one_modality_in_ga() -> None:
         ({"modalities": "text"}, "modalities"),
         ({"voice": 5}, "voice"),
         ({"speed": 9}, "speed"),
-        ({"turn_detection": {"type": "none"}}, "turn_detection.type"),
+        ({"turn_detection": {"type": "never"}}, "turn_detection.type"),
         ({"turn_detection": {"type": "server_vad", "idle_timeout_ms": 6000}}, "turn_detection.idle_timeout_ms"),
         ({"tools": [{}]}, "tools[0].name"),
         ({"input_audio_transcription": {"x": 1}}, "input_audio_transcription.x"),
@@ -76,3 +76,11 @@ def test_errors_name_the_client_s_own_field(flat: dict[str, Any], param: str) ->
         read()
     assert refusal.value.param == param
     assert "session.audio" not in refusal.value.message
+
+
+def test_azure_s_own_words_are_understood() -> None:
+    session = updated(default(), read_flat({"turn_detection": {"type": "none"}}))
+    assert write_flat(session)["turn_detection"] is None
+    session = updated(default(), read_flat({"tool_choice": {"type": "function", "function": "t"}}))
+    assert session["tool_choice"] == {"type": "function", "name": "t"}
+    assert write_flat(session)["tool_choice"] == {"type": "function", "name": "t", "function": "t"}

@@ -136,6 +136,10 @@ def _to_ga(name: str, value: Any) -> Any:
         return dict(_FORMATS[value])
     if name == "modalities" and isinstance(value, list) and set(map(str, value)) == {"text", "audio"}:
         return ["audio"]  # the beta's pair is GA's sound, which brings its transcript
+    if name == "turn_detection" and value == {"type": "none"}:
+        return None  # Azure's word for it
+    if name == "tool_choice" and isinstance(value, dict) and "function" in value:
+        return {"name": value["function"]} | {key: item for key, item in value.items() if key != "function"}  # Azure's
     if name == "turn_detection" and isinstance(value, dict) and "idle_timeout_ms" in value:
         place = "turn_detection.idle_timeout_ms"
         raise Refused("unknown_parameter", f"Unknown parameter: '{place}'.", place)
@@ -147,6 +151,8 @@ def _to_beta(name: str, value: Any) -> Any:
         return _NAMES[value["type"]]
     if name == "modalities" and value == ["audio"]:
         return ["audio", "text"]
+    if name == "tool_choice" and isinstance(value, dict):
+        return {**value, "function": value["name"]}
     if name == "turn_detection" and value is not None:
         return {key: item for key, item in value.items() if key != "idle_timeout_ms"}
     return value

@@ -29,6 +29,8 @@ SessionType = Literal["realtime", "transcription"]
 
 _WHOLE = frozenset({"format", "tracing", "tool_choice", "truncation", "prompt"})
 """Objects that are one choice: they are replaced, not merged."""
+_VOICE = "alloy"
+"""There is one voice here. Clients of the beta take no other name for it than one of OpenAI's first eight."""
 _TURNS: dict[str, dict[str, Any]] = {
     "server_vad": {
         "type": "server_vad",
@@ -76,7 +78,7 @@ def default_session(session_id: str, kind: SessionType, model: str) -> dict[str,
         "truncation": "auto",
         "prompt": None,
         "include": None,
-        "audio": {"input": heard, "output": {"format": dict(sound), "voice": "espeak-ng", "speed": 1.0}},
+        "audio": {"input": heard, "output": {"format": dict(sound), "voice": _VOICE, "speed": 1.0}},
     }
 
 

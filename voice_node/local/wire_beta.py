@@ -1,7 +1,8 @@
 """The beta dialect, as a translation of GA's: other names of events, a flat session, other names of content.
 
 Azure's client ends at the first type that it does not know: nothing is sent that the first beta had not. So the text of
-speech comes whole, without deltas, and nothing is said of a time-out but what follows from it.
+speech comes whole, without deltas, and nothing is said of a time-out but what follows from it. That client needs the
+`name` in `response.function_call_arguments.done`, which the published beta has not.
 """
 
 from collections.abc import Mapping
@@ -78,8 +79,6 @@ class Beta:
                 told["response"]["usage"] = _usage(response["usage"])
             case {"item": item}:
                 told["item"] = _item(item)
-            case {"type": "response.function_call_arguments.done"}:
-                del told["name"]
         return told
 
     def refused(self, refused: Refused) -> Refused:
