@@ -37,6 +37,7 @@ from voice_node.model.turn import (
     ReplyStarted,
     ResponseStatus,
     ServiceTrouble,
+    SoundCounted,
     TokenCount,
     Transcript,
     TurnFinished,
@@ -745,3 +746,13 @@ class Interleaved(RuleBasedStateMachine):
 
 TestInterleaved = Interleaved.TestCase
 TestInterleaved.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+
+
+def test_another_problem_is_in_health_at_once_and_the_same_one_is_not_told_again() -> None:
+    board = Switchboard()
+    (health,) = of(rep.Health, board.hears(SoundCounted(1.0, {"uptime_s": 5})))
+    assert health.content["last_error"] is None
+    trouble = ServiceTrouble("state", "the disk is full")
+    (health,) = of(rep.Health, board.hears(trouble))
+    assert health.content == {"uptime_s": 5, "problems": {"state": 1}, "last_error": "state"}
+    assert of(rep.Health, board.hears(trouble)) == []

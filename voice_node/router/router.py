@@ -76,6 +76,9 @@ class Router:
         self._facts = dict(facts)
         self._tuning = tuning
         self._problems = Problems()
+        self._health: Mapping[str, Any] | None = None
+        """As it was told last, without the problems."""
+        self._told_problem: str | None = None
         self._status = Status()
         self._status.is_muted = is_muted
         self._is_switched = is_mute_switched
@@ -155,8 +158,8 @@ class Router:
             case Usage():
                 actions = self._costs.use(outcome)
             case SoundCounted(captured_s, health):
-                facts = {**health, "problems": self._problems.counts, "last_error": self._problems.last}
-                actions = [*self._costs.captured(captured_s, now.day), rep.Health(facts)]
+                self._health = health
+                actions = [*self._costs.captured(captured_s, now.day), self._health_report()]
             case TurnFinished() | TurnLost():
                 actions = self._turn_over(outcome, now)
             case SpeechChanged():
@@ -319,4 +322,9 @@ class Router:
     def _state(self, now: Moment) -> list[Action]:
         self._status.is_over_budget = self._costs.is_spent
         state = self._status.report(now.wall)
-        return [] if state is None else [state]
+        is_news = self._health is not None and self._problems.last != self._told_problem
+        return [*([] if state is None else [state]), *([self._health_report()] if is_news else [])]
+
+    def _health_report(self) -> rep.Health:
+        self._told_problem = self._problems.last
+        return rep.Health({**(self._health or {}), "problems": self._problems.counts, "last_error": self._told_problem})
