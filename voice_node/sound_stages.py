@@ -1,21 +1,25 @@
 """The stages of sound of one room, built from its settings: where it comes from, what judges it, where replies go."""
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from voice_node.capture.duplex import FullDuplex, HalfDuplex
+from voice_node.capture.echo import EchoCanceller
 from voice_node.capture.microphone import Microphone
 from voice_node.capture.recording import Recording
 from voice_node.gate.attention import Attention, WakeWords
 from voice_node.gate.gate import Gate
+from voice_node.gate.silero import find_confirmer
 from voice_node.gate.webrtc import WebrtcDetector
 from voice_node.pipes import Pipes
 from voice_node.playback.speaker import NullSpeaker, Speaker
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets
-from voice_node.stages import Player, PrivateEar, Source
+from voice_node.stages import Echo, Player, PrivateEar, Source
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +46,7 @@ class SoundStages:
     attention: Attention
     load_wake_words: Callable[[tuple[str, ...]], WakeWords] | None
     player: Player
+    echo: Echo
     private_ear: PrivateEar | None
 
 
@@ -58,15 +63,19 @@ def build_sound(
     Args:
         recordings: in the microphone's place.
     """
-    gate, detector = Gate(settings.gate, next_turn_id), WebrtcDetector(settings.gate.aggressiveness)
+    gate = Gate(settings.gate, next_turn_id, find_confirmer(settings.gate))
+    detector = WebrtcDetector(settings.gate.aggressiveness)
     load = _wake_words if settings.activation.mode == "wake_word" else None
     words = None if load is None else load(settings.activation.wake_words)
+    canceller = _canceller(settings, recordings)
+    player = _player(settings, recordings, pipes, canceller)
     return SoundStages(
         _source(settings, recordings, pipes),
         gate,
         Attention(settings.activation, settings.gate.frame_ms, gate, detector, words),
         load,
-        _player(settings, recordings, pipes),
+        player,
+        canceller or _duplex(settings, player),
         _private_ear(settings, secrets, stack),
     )
 
@@ -95,11 +104,30 @@ def _source(settings: RoomSettings, recordings: Recordings | None, pipes: Pipes)
     )
 
 
-def _player(settings: RoomSettings, recordings: Recordings | None, pipes: Pipes) -> Player:
-    is_fast = recordings is not None and recordings.is_fast
-    if is_fast or settings.playback.device == "none":
-        return NullSpeaker(pipes.tell, is_realtime=not is_fast)
-    return Speaker(settings.playback, pipes.tell)
+def _is_fast(recordings: Recordings | None) -> bool:
+    return recordings is not None and recordings.is_fast
+
+
+def _player(
+    settings: RoomSettings, recordings: Recordings | None, pipes: Pipes, canceller: EchoCanceller | None
+) -> Player:
+    if _is_fast(recordings) or settings.playback.device == "none":
+        return NullSpeaker(pipes.tell, is_realtime=not _is_fast(recordings))
+    return Speaker(settings.playback, pipes.tell, give_reference=None if canceller is None else canceller.reference)
+
+
+def _canceller(settings: RoomSettings, recordings: Recordings | None) -> EchoCanceller | None:
+    if settings.capture.echo != "cancel" or settings.playback.device == "none" or _is_fast(recordings):
+        return None
+    from voice_node.capture.echo_suppressor import EchoSuppressor  # here: the extra `aec`
+
+    return EchoCanceller(EchoSuppressor())
+
+
+def _duplex(settings: RoomSettings, player: Player) -> Echo:
+    if settings.capture.echo == "off" or settings.playback.device == "none":
+        return FullDuplex()
+    return HalfDuplex(player.was_speaking, time.monotonic)
 
 
 def _private_ear(settings: RoomSettings, secrets: Secrets, stack: AsyncExitStack) -> PrivateEar | None:

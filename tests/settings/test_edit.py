@@ -91,4 +91,4 @@ def test_the_places_of_values_are_those_in_the_text() -> None:
     text = read_text(SHIPPED)
     document = parse_document(text)
     place = document.places["gate", "hang_over_ms"]
-    assert text[place.begin : place.end] == "700"
+    assert text[place.begin : place.end] == "500"

@@ -261,7 +261,7 @@ def test_keys_that_do_nothing_yet_are_warnings(tmp_path: Path) -> None:
             hours: 07:00-22:00
             publish: {topic: a, payload: b}
         budget: {usd_per_day: 1.0, minutes_per_day: null}
-        gate: {confirm: silero}
+        gate: {confirm: auto}
         activation: {arbitration: on}
         mqtt: {discovery: true}
         fallback: {provider: local}
@@ -269,7 +269,6 @@ def test_keys_that_do_nothing_yet_are_warnings(tmp_path: Path) -> None:
         """)
     path = write(tmp_path, text)
     assert [warning.removeprefix(f"{path}:") for warning in load_room(path).warnings] == [
-        f"9: gate.confirm: silero {LATER}: webrtcvad decides alone",
         f"10: activation.arbitration: on {LATER}: every room that hears the words answers",
         f"12: fallback.provider: local {LATER}: nobody answers while the service is away",
     ]

@@ -10,6 +10,13 @@ Closed -> withheld: the onset
     The gate opens when `onset_ms` of the last 2 x `onset_ms` were voiced. The segment begins `pre_roll_ms` before the
     first voiced frame of that window, and never before what was sent already. `SpeechStarted` is said at once.
 
+With a second opinion (`second_opinion` has its rules)
+    Half of `min_snr_db` is enough, and the onset only nominates: a candidate. The gate opens when the second opinion
+    is that somebody speaks, and from then on that opinion alone says which frames are voiced and which hold; then half
+    of `min_speech_ms` is enough. The segment begins `pre_roll_ms` before speech may have begun; where what was heard
+    lies less than `FAINT_DB` above the floor, `FAINT_MS` before that, because faint words are noticed late. It reaches
+    back `REACH_MS` at most.
+
 Withheld -> sent: enough voiced time
     Audio is withheld until `min_speech_ms` of the segment were voiced; then all of it leaves in one piece, and what
     follows leaves frame by frame.
@@ -29,7 +36,8 @@ Withheld, sent -> closed: the end
     A segment ends after the last frame that held it and as much of `TRAILING_MS` as was heard. `is_kept` says whether
     it was sent; segments that were sent never overlap.
 
-Memory: closed, pre-roll and onset window; withheld, at most `max_segment_s`; sent, one hang-over.
+Memory: closed, pre-roll and onset window, or `REACH_MS` with a second opinion; withheld, at most `max_segment_s`;
+sent, one hang-over.
 The noise floor is no sound: it outlives holes and shuts.
 """
 
@@ -41,12 +49,17 @@ from enum import StrEnum
 
 from voice_node.audio.level import SILENCE_DBFS, level_dbfs
 from voice_node.gate.noise_floor import NoiseFloor
+from voice_node.gate.second_opinion import OPENING_MS, Confirmer, SecondOpinion
 from voice_node.model.audio import Frame
 from voice_node.model.speech import EndReason, Speech, SpeechAudio, SpeechEnded, SpeechStarted
 from voice_node.settings.schema import GateSettings
 
 TRAILING_MS = 300
 """Silence that is sent after speech: 200 cut five of 52 labelled utterances short that 300 sent whole."""
+
+FAINT_DB, FAINT_MS = 15, 700
+"""Of 52 labelled utterances, one at 5 dB began a second before anything noticed it."""
+REACH_MS = 1500
 
 FLOOR_STEP_MS = 60
 """How often the noise floor takes a level: a whole number of frames of 10, 20 and 30 ms."""
@@ -56,6 +69,8 @@ class Phase(StrEnum):
     """Where the gate stands."""
 
     CLOSED = "closed"
+    CANDIDATE = "candidate"
+    """Closed, and the second opinion is asked."""
     WITHHELD = "withheld"
     """Open, but nothing was sent yet."""
     SENT = "sent"
@@ -71,8 +86,10 @@ class _Segment:
     floor_db: float
     voiced_needed: int
     voiced: int = 0
+    measured: int = 0
+    """Voiced frames whose levels are in `level_sum`."""
     level_sum: float = 0.0
-    """Of the voiced frames, in dBFS."""
+    """In dBFS."""
     silent: int = 0
     """Frames since the last that held it open."""
     withheld: list[bytes] = field(default_factory=list)
@@ -85,7 +102,9 @@ class _Segment:
 class Gate:
     """Opens and closes on verdicts; the rules stand at the top of the module."""
 
-    def __init__(self, settings: GateSettings, next_turn_id: Callable[[], str]) -> None:
+    def __init__(
+        self, settings: GateSettings, next_turn_id: Callable[[], str], confirmer: Confirmer | None = None
+    ) -> None:
         def frames(milliseconds: float) -> int:
             return math.ceil(milliseconds / settings.frame_ms)
 
@@ -93,7 +112,12 @@ class Gate:
         self._onset = frames(settings.onset_ms)
         self._window_mask = (1 << 2 * self._onset) - 1
         self._pre_roll = frames(settings.pre_roll_ms)
-        self._least_voiced = frames(settings.min_speech_ms)
+        self._opinion = None if confirmer is None else SecondOpinion(confirmer, settings.frame_ms)
+        self._strictness = 1.0 if confirmer is None else 0.5
+        self._least_voiced = frames(settings.min_speech_ms * self._strictness)
+        self._reach = self._pre_roll + 2 * self._onset if confirmer is None else frames(REACH_MS)
+        self._faint = frames(FAINT_MS)
+        self._opening = frames(OPENING_MS)
         self._longest = frames(settings.max_segment_s * 1000)
         self._tuned = (settings.min_snr_db, settings.hang_over_ms)
         self._take_over()
@@ -106,7 +130,7 @@ class Gate:
         self._rate_hz = 0
         self._window = 0  # the last verdicts while closed, one bit a frame, the newest lowest
         self._window_levels: deque[float] = deque(maxlen=self._onset)  # of the last voiced frames while closed
-        self._unsent: deque[bytes] = deque(maxlen=self._pre_roll + 2 * self._onset)  # the last frames while closed
+        self._unsent: deque[bytes] = deque(maxlen=self._reach)  # the last frames while closed
         self._segment: _Segment | None = None
 
     @property
@@ -118,13 +142,19 @@ class Gate:
     def phase(self) -> Phase:
         """Closed, or open with or without sending."""
         if self._segment is None:
-            return Phase.CLOSED
+            is_asked = self._opinion is not None and self._opinion.is_listening
+            return Phase.CANDIDATE if is_asked else Phase.CLOSED
         return Phase.SENT if self._segment.is_kept else Phase.WITHHELD
 
     @property
     def floor_db(self) -> float:
         """The noise floor in dBFS."""
         return self._floor.level_dbfs
+
+    @property
+    def probability(self) -> float | None:
+        """Of speech, by the second opinion; None where it is not asked."""
+        return None if self._opinion is None else self._opinion.probability
 
     def hear(self, frame: Frame, is_speech: bool) -> Sequence[Speech]:
         """Take the next frame and the detector's verdict on it. Nothing said is an empty tuple."""
@@ -138,7 +168,8 @@ class Gate:
         level, snr_db = SILENCE_DBFS, -math.inf
         is_floor_due = self._floor_due == 0
         self._floor_due = (self._floor_due or self._floor_step) - 1
-        if is_speech or is_floor_due:
+        is_followed = self._opinion is not None and self._segment is not None
+        if is_speech or is_floor_due or is_followed:
             level = level_dbfs(frame.pcm)
             if is_floor_due:
                 self._floor.hear(level)
@@ -146,15 +177,29 @@ class Gate:
                 snr_db = level - self._floor.level_dbfs
 
         if self._segment is not None:
-            return self._follow(self._segment, frame.pcm, level, snr_db)
+            return self._follow(self._segment, frame, level, snr_db)
         self._unsent.append(frame.pcm)
         self._window = self._window << 1 & self._window_mask
         if snr_db >= self._onset_snr_db:
             self._window |= 1
             self._window_levels.append(level)
-            if self._window.bit_count() == self._onset:
-                return [*said, *self._open()]
-        return said
+        is_onset = self._window.bit_count() >= self._onset
+        if self._opinion is None:
+            return [*said, *self._open(self._pre_roll + self._window.bit_length(), self._onset)] if is_onset else said
+        self._opinion.hear(frame.pcm, frame.rate_hz, self._window.bit_length() if is_onset else 0, is_open=False)
+        if not self._opinion.is_speech:
+            return said
+        loudest = max(self._window_levels, default=level)
+        is_faint = loudest - self.floor_db < FAINT_DB
+        before = self._opinion.speech_for + self._pre_roll + is_faint * self._faint
+        return [*said, *self._open(before, self._opening)]
+
+    def open_from(self, index: int) -> Sequence[Speech]:
+        """Open at once, because something else heard that the node is spoken to; nothing where it is open already.
+
+        The segment begins with the frame `index`, or as near after it as frames are kept. It is sent whatever follows.
+        """
+        return () if self.is_open else self._open(max(0, self._next_index - index), self._least_voiced)
 
     def shut(self) -> Sequence[Speech]:
         """Close from outside and forget every sample: the node is muted, or it speaks itself."""
@@ -174,16 +219,17 @@ class Gate:
         min_snr_db, hang_over_ms = self._tuned
         self._hang_over = math.ceil(hang_over_ms / self._frame_ms)
         self._trailing = min(math.ceil(TRAILING_MS / self._frame_ms), self._hang_over)
+        min_snr_db *= self._strictness
         self._onset_snr_db = min_snr_db or SILENCE_DBFS  # no level lies further below another
         self._hold_snr_db = min_snr_db / 2 or SILENCE_DBFS
 
-    def _open(self) -> Sequence[Speech]:
-        """The onset window is full: begin a segment with the pre-roll."""
-        before = self._pre_roll + self._window.bit_length()
-        withheld = list(self._unsent)[-before:]
+    def _open(self, before: int, voiced: int) -> Sequence[Speech]:
+        """Begin a segment with the last frames, of which some were voiced."""
+        withheld = list(self._unsent)[-before:] if before else []
         segment = self._begin(self._next_index - len(withheld), self._least_voiced)
         segment.withheld = withheld
-        segment.voiced = self._onset
+        segment.voiced = voiced
+        segment.measured = len(self._window_levels)
         segment.level_sum = sum(self._window_levels)
         self._window = 0
         self._window_levels.clear()
@@ -191,14 +237,20 @@ class Gate:
         started = SpeechStarted(segment.turn_id, segment.start * self._frame_ms)
         return [started, *self._send(segment)] if segment.is_kept else [started]
 
-    def _follow(self, segment: _Segment, pcm: bytes, level: float, snr_db: float) -> Sequence[Speech]:
+    def _follow(self, segment: _Segment, frame: Frame, level: float, snr_db: float) -> Sequence[Speech]:
         """Take the next frame of the open segment."""
         said: Sequence[Speech] = ()
-        segment.withheld.append(pcm)
-        if snr_db >= self._onset_snr_db:
+        segment.withheld.append(frame.pcm)
+        if self._opinion is None:
+            is_voiced, is_held = snr_db >= self._onset_snr_db, snr_db >= self._hold_snr_db
+        else:
+            self._opinion.hear(frame.pcm, frame.rate_hz, 0, is_open=True)
+            is_voiced, is_held = self._opinion.is_voiced, self._opinion.is_held
+        if is_voiced:
             segment.voiced += 1
+            segment.measured += 1
             segment.level_sum += level
-        segment.silent = 0 if snr_db >= self._hold_snr_db else segment.silent + 1
+        segment.silent = 0 if is_held else segment.silent + 1
         if segment.is_kept and segment.silent <= self._trailing:
             said = self._send(segment)
         if segment.silent >= self._hang_over:
@@ -211,6 +263,8 @@ class Gate:
         """The longest segment is reached: go on with a new one, unless this is a pause."""
         ended = self._close(EndReason.LONGEST)
         if segment.silent > self._trailing:
+            if self._opinion is not None:
+                self._opinion.stop()
             return [ended]
         self._unsent.clear()
         following = self._begin(self._next_index, 1 if segment.is_kept else self._least_voiced)
@@ -231,6 +285,8 @@ class Gate:
         segment = self._segment
         assert segment is not None
         self._segment = None
+        if self._opinion is not None and reason is not EndReason.LONGEST:
+            self._opinion.stop()
         self._unsent.extend(segment.withheld)
         end = self._next_index - max(0, segment.silent - self._trailing)
         self._take_over()
@@ -239,7 +295,7 @@ class Gate:
             start_ms=segment.start * self._frame_ms,
             end_ms=end * self._frame_ms,
             voiced_ms=segment.voiced * self._frame_ms,
-            snr_db=segment.level_sum / segment.voiced - segment.floor_db if segment.voiced else 0.0,
+            snr_db=segment.level_sum / segment.measured - segment.floor_db if segment.measured else 0.0,
             is_kept=segment.is_kept,
             reason=reason,
         )
@@ -250,5 +306,7 @@ class Gate:
         self._unsent.clear()
         self._window = 0
         self._window_levels.clear()
+        if self._opinion is not None:
+            self._opinion.forget()
         self._next_index = -1
         return said

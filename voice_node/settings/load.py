@@ -11,7 +11,7 @@ from voice_node.settings.broker_address import check_broker_address
 from voice_node.settings.checks import WAV, check_files, check_settings, find_idle
 from voice_node.settings.defaults import with_dependent_defaults
 from voice_node.settings.document import Document, read_document
-from voice_node.settings.extras import check_extras
+from voice_node.settings.extras import check_extras, find_missed
 from voice_node.settings.not_yet import find_not_yet
 from voice_node.settings.offline_language import find_unheard_language
 from voice_node.settings.problem import Problem, is_touched, key_name
@@ -66,6 +66,7 @@ def load_room(path: Path, extra_checks: Iterable[Check] = ()) -> LoadedRoom:
     if problems or settings is None:
         raise ConfigError(_report(path, document, problems))
     warnings += find_idle(settings)
+    warnings += find_missed(settings)
     warnings += find_unheard_language(settings)
     warnings += find_retired(settings, datetime.now(UTC).date())
     settings = with_dependent_defaults(_with_absolute_files(settings, folder))

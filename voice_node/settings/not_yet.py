@@ -25,20 +25,12 @@ class NotYet:
 _LATER = "is not in this version yet"
 
 NOT_YET = (
-    NotYet(("gate", "confirm"), ("auto", "off"), f"{_LATER}: webrtcvad decides alone"),
     NotYet(("activation", "arbitration"), ("off",), f"{_LATER}: every room that hears the words answers"),
-    NotYet(
-        ("capture", "echo"),
-        ("half_duplex", "off"),
-        f"{_LATER}, the node would hear itself: use half_duplex",
-        is_error=True,
-    ),
     NotYet(
         ("session", "tools", "*", "require_approval"),
         ("never",),
         f"{_LATER}: nobody can approve, so what needs it is never called",
     ),
-    NotYet(("playback", "chimes"), (False,), f"{_LATER}: the room stays without chimes"),
     NotYet(("fallback", "provider"), (None,), f"{_LATER}: nobody answers while the service is away"),
 )
 

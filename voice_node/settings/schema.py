@@ -50,9 +50,9 @@ class GateSettings(Section):
     frame_ms: Literal[10, 20, 30] = 20
     onset_ms: int = Field(default=100, ge=10, le=1000)
     pre_roll_ms: int = Field(default=400, ge=0, le=2000)
-    hang_over_ms: int = Field(default=700, ge=100, le=5000)
-    min_snr_db: float = Field(default=6, ge=0, le=40)
-    min_speech_ms: int = Field(default=250, ge=0, le=5000)
+    hang_over_ms: int = Field(default=500, ge=100, le=5000)
+    min_snr_db: float = Field(default=5, ge=0, le=40)
+    min_speech_ms: int = Field(default=350, ge=0, le=5000)
     max_segment_s: float = Field(default=30, ge=1, le=300)
     confirm: Literal["auto", "silero", "off"] = "auto"
 
