@@ -8,6 +8,7 @@ import pytest
 from tests.fakes.pipeline_house import ROOM, START, UTTERANCE, House, until
 from tests.fakes.stages import FRAME_MS, LOUD, RATE_HZ, SILENT, Detector
 from voice_node import private
+from voice_node.capture.duplex import FullDuplex
 from voice_node.gate.attention import Attention
 from voice_node.gate.gate import Gate
 from voice_node.model import command as cmd
@@ -127,7 +128,7 @@ async def test_half_duplex_shuts_the_gate_while_the_node_speaks() -> None:
 
 
 async def test_without_half_duplex_the_gate_stays_open() -> None:
-    async with House(is_half_duplex=False).at_work() as house:
+    async with House(echo=FullDuplex()).at_work() as house:
         house.player.is_speaking = True
         house.source.give(*UTTERANCE)
         await until(lambda: house.heard(SpeechEnded))
@@ -195,7 +196,7 @@ async def test_a_request_opens_a_window_and_a_mute_closes_it() -> None:
 
 async def test_a_wake_word_over_a_reply_stops_it() -> None:
     gate, attention = attentive(WAKING)
-    async with House(gate=gate, attention=attention, is_half_duplex=False).at_work() as house:
+    async with House(gate=gate, attention=attention, echo=FullDuplex()).at_work() as house:
         house.player.is_speaking = True
         house.source.give(*[LOUD] * 20)
         await until(lambda: house.source.taken == 20)
@@ -230,3 +231,9 @@ async def test_the_state_is_shown_beside_mqtt() -> None:
     async with House(show=show).at_work() as house:
         house.source.give(*UTTERANCE)
         await until(lambda: shown == ["idle", "listening", "thinking"])
+
+
+async def test_a_chime_goes_to_the_player() -> None:
+    async with House().at_work() as house:
+        house.pipeline._control(ctl.SoundChime(ctl.Chime.WAKE))
+        assert house.player.chimes == [ctl.Chime.WAKE]

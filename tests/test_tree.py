@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[int, str], ...] = (
     (0, "settings/defaults settings/reloading settings/mcp settings/tunable"),
     (1, "audio/* playback/queue playback/renderer playback/chimes router/*"),
     (1, "gate/gate gate/noise_floor gate/second_opinion gate/tonality gate/attention"),
-    (1, "capture/echo capture/echo_filter capture/echo_reference"),
+    (1, "capture/duplex capture/echo capture/echo_filter capture/echo_reference"),
     (
         1,
         "session/events session/reading session/wire_* session/setup session/formats session/providers session/retry",

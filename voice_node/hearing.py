@@ -11,7 +11,7 @@ from typing import assert_never
 
 from voice_node.audio.resample import Resampler
 from voice_node.model.audio import Frame
-from voice_node.model.control import SetMuted
+from voice_node.model.control import HearPrivately, ListenFor, OpenGate, SetMuted, TuneGate
 from voice_node.model.errors import ConfigError
 from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
 from voice_node.model.turn import AttentionChanged, Outcome, ServiceTrouble, SpeechChanged, TurnFinished, TurnLost
@@ -40,6 +40,7 @@ class Hearing:
         self._stages = stages
         self._pipes = pipes
         self._silence = silence
+        self._start = start
         self.is_muted = is_muted
         self.is_spent = False
         """Nothing is sent until the budget allows it again."""
@@ -79,28 +80,23 @@ class Hearing:
         self._tell_attention()
         self._pipes.inputs.offer(SetMuted(is_muted=True))
 
-    def attend(self, duration_ms: int) -> None:
-        """Listen for so long without a wake word."""
-        if not (self.is_muted or self.is_spent):
-            self._stages.attention.open(duration_ms)
-            self._tell_attention()
-
-    async def listen_for(self, wake_words: tuple[str, ...], window_ms: int) -> None:
-        """Other wake words from now on; where one cannot be used, the old ones stay."""
-        if self._stages.load_wake_words is None:
-            return
-        try:
-            loaded = await asyncio.to_thread(self._stages.load_wake_words, wake_words)
-        except ConfigError as error:
-            self._pipes.tell(ServiceTrouble("wake_word", str(error)))
-        else:
-            self._stages.attention.listen_for(loaded, window_ms)
-
-    def hear_privately(self, is_private: bool) -> None:
-        """From now on segments stay on this device, or go to the service again."""
-        self._private.want(is_private)
-        if is_private:
-            self.wait_no_more()  # a recording goes on: its turn waits for what is said now
+    def obey(self, control: TuneGate | HearPrivately | OpenGate | ListenFor) -> None:
+        """Hear otherwise from now on."""
+        match control:
+            case TuneGate(min_snr_db, hang_over_ms):
+                self._stages.gate.tune(min_snr_db, hang_over_ms)
+            case HearPrivately(is_private):
+                self._private.want(is_private)
+                if is_private:
+                    self.wait_no_more()  # a recording goes on: its turn waits for what is said now
+            case OpenGate(timeout_ms):
+                if not (self.is_muted or self.is_spent):
+                    self._stages.attention.open(timeout_ms)
+                    self._tell_attention()
+            case ListenFor(wake_words, window_ms):
+                self._start(self._listen_for(wake_words, window_ms), "load wake words")
+            case _:
+                assert_never(control)
 
     def note(self, outcome: Outcome) -> None:
         """A recording goes on when the turn that it began is over."""
@@ -113,13 +109,25 @@ class Hearing:
 
     def _hear(self, frame: Frame) -> Sequence[Speech]:
         stages = self._stages
-        if self.is_muted or self.is_spent or (stages.is_half_duplex and stages.player.is_speaking):
+        cleaned = stages.echo.hear(frame)  # always: a canceller follows the clocks of both devices
+        if self.is_muted or self.is_spent or cleaned is None:
             return stages.attention.shut()
-        attended = stages.attention.hear(frame)
+        attended = stages.attention.hear(cleaned.for_gate, cleaned.for_wake)
         if attended.wake_word is not None and stages.player.is_speaking:
             self._silence()  # somebody wants to be heard over the reply
         self._tell_attention(attended.wake_word)
         return attended.said
+
+    async def _listen_for(self, wake_words: tuple[str, ...], window_ms: int) -> None:
+        """Where a model cannot be used, the old words stay."""
+        if self._stages.load_wake_words is None:
+            return
+        try:
+            loaded = await asyncio.to_thread(self._stages.load_wake_words, wake_words)
+        except ConfigError as error:
+            self._pipes.tell(ServiceTrouble("wake_word", str(error)))
+        else:
+            self._stages.attention.listen_for(loaded, window_ms)
 
     def _tell_attention(self, wake_word: str | None = None) -> None:
         is_open = self._stages.attention.is_window_open
@@ -137,7 +145,7 @@ class Hearing:
         """Hand a piece of speech to the session, at its rate, and tell the router of the gate."""
         match value:
             case SpeechStarted(turn_id):
-                if not self._stages.is_half_duplex and self._stages.player.is_speaking:
+                if self._stages.player.is_speaking:
                     self._silence()  # somebody speaks over the reply
                 self._resampler = Resampler(rate_hz, self._stages.session_rate_hz)
                 self._turn_over.clear()

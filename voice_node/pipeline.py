@@ -247,10 +247,6 @@ class Pipeline:
             case ctl.SetVolume(volume):
                 self._pipes.volume = volume
                 stages.player.set_volume(volume)
-            case ctl.TuneGate(min_snr_db, hang_over_ms):
-                stages.gate.tune(min_snr_db, hang_over_ms)
-            case ctl.HearPrivately(is_private):
-                self._hearing.hear_privately(is_private)
             case ctl.Audit(entry):
                 self._start(stages.audit(entry), "audit")
             case ctl.SetSpent(is_spent):
@@ -261,10 +257,10 @@ class Pipeline:
                 if not self._is_saving:
                     self._is_saving = True
                     self._start(self._save(), "save")
-            case ctl.OpenGate(timeout_ms):
-                self._hearing.attend(timeout_ms)
-            case ctl.ListenFor(wake_words, window_ms):
-                self._start(self._hearing.listen_for(wake_words, window_ms), "load wake words")
+            case ctl.TuneGate() | ctl.HearPrivately() | ctl.OpenGate() | ctl.ListenFor():
+                self._hearing.obey(control)
+            case ctl.SoundChime(chime):
+                stages.player.chime(chime)
             case ctl.ReloadSettings(reply_to):
                 self.reload(reply_to)
             case _:

@@ -7,8 +7,8 @@ from typing import Any, Protocol, Self
 
 from voice_node.gate.attention import Attention, WakeWords
 from voice_node.gate.gate import Gate
-from voice_node.model.audio import Frame
-from voice_node.model.control import CallServer
+from voice_node.model.audio import Cleaned, Frame
+from voice_node.model.control import CallServer, Chime
 from voice_node.model.moment import Moment
 from voice_node.model.report import NodeState, Report
 from voice_node.mqtt.encode import Unencodable
@@ -27,6 +27,13 @@ class Source(Protocol):
     async def resume(self) -> None: ...
     def __aiter__(self) -> Self: ...
     async def __anext__(self) -> Frame: ...
+
+
+class Echo(Protocol):
+    """What of the room is heard while the node speaks."""
+
+    def hear(self, frame: Frame) -> Cleaned | None:
+        """The frame without the node's own voice, for each ear; None where nothing of it may be heard."""
 
 
 class Player(Protocol):
@@ -54,6 +61,9 @@ class Player(Protocol):
 
     def end(self, item_id: str) -> None:
         """No more pieces come for this item."""
+
+    def chime(self, chime: Chime) -> None:
+        """A short sound beside whatever sounds; it is no speaking."""
 
     def stop(self) -> Played | None:
         """Fall silent and drop what is queued; how far the item under way came, None where there was none."""
@@ -137,7 +147,7 @@ class Stages:
     feed_every_s: float
     logs_words: bool
     """`log.transcripts`: what is said goes into the log as well."""
-    is_half_duplex: bool
+    echo: Echo
     waits_for_turns: bool
     """The source is a recording: it goes on when the turn is over, as a person would."""
     private_ear: PrivateEar | None = None

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Self
 
 from voice_node.model.audio import Frame
+from voice_node.model.control import Chime
 from voice_node.model.speech import SpeechOver
 from voice_node.mqtt.message import Message
 from voice_node.playback.queue import Played
@@ -145,6 +146,7 @@ class Player:
         self.is_closed = False
         self.played: list[tuple[str, bytes]] = []
         self.ended: list[str] = []
+        self.chimes: list[Chime] = []
         self.stops = 0
         self.volume: int | None = None
         self.is_drained = asyncio.Event()
@@ -162,6 +164,10 @@ class Player:
     def play(self, item_id: str, pcm: bytes) -> None:
         assert self.is_started
         self.played.append((item_id, pcm))
+
+    def chime(self, chime: Chime) -> None:
+        assert self.is_started
+        self.chimes.append(chime)
 
     def end(self, item_id: str) -> None:
         self.ended.append(item_id)

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from tests.fakes.tone import sinad_db, tone
+from voice_node.model.control import Chime
+from voice_node.playback.chimes import samples
 from voice_node.playback.queue import RATE_HZ, PlaybackQueue, Played
 from voice_node.playback.renderer import Renderer, gain_of
 
@@ -110,3 +112,32 @@ def test_silence_costs_no_state() -> None:
     queue.push("a", tone(1000, RATE_HZ, 50))
     assert len(run(renderer, 48000)) > 0
     assert run(renderer, 48000) == b""
+
+
+def test_a_chime_sounds_alone_and_is_no_sound_of_the_queue() -> None:
+    renderer = Renderer(PlaybackQueue(), 100)
+    renderer.chime(Chime.WAKE)
+    wanted = samples(Chime.WAKE, 48000).tobytes()
+    out = b""
+    while renderer.is_chiming:
+        pcm, is_sound = renderer.render(480, 48000, 1)
+        assert not is_sound
+        out += pcm
+    assert out[: len(wanted)] == wanted
+    assert not any(out[len(wanted) :])
+
+
+def test_a_chime_is_heard_beside_a_reply_and_follows_the_volume() -> None:
+    reply = bytes(2 * RATE_HZ)
+    renderer, queue = loaded(reply, volume=50)
+    renderer.chime(Chime.ERROR)
+    out = run(renderer, RATE_HZ)
+    heard = np.frombuffer(out, np.int16)[: len(samples(Chime.ERROR, RATE_HZ))]
+    assert np.abs(heard - samples(Chime.ERROR, RATE_HZ) * gain_of(50)).max() <= 1
+    assert queue.played_ms("a") == 1000
+
+
+def test_a_chime_over_a_loud_reply_does_not_wrap_around() -> None:
+    renderer, _ = loaded(b"\xff\x7f" * RATE_HZ)
+    renderer.chime(Chime.WAKE)
+    assert np.frombuffer(run(renderer, RATE_HZ), np.int16).min() > 0

@@ -11,8 +11,10 @@ ASKED = cmd.ReplyTo("some/topic", b"1", "t-9")
 def test_listening_lasts_as_long_as_people_have_tuned_it() -> None:
     node = Switchboard(activation={"mode": "push_to_talk"})
     assert of(ctl.OpenGate, node.gets(cmd.Listen())) == [ctl.OpenGate(8000)]
-    node.gets(cmd.SetSetting("follow_up_ms", 3000))
-    assert of(ctl.OpenGate, node.gets(cmd.Listen())) == [ctl.OpenGate(3000)]
+    node.gets(cmd.SetSetting("follow_up_ms", 12000))
+    assert of(ctl.OpenGate, node.gets(cmd.Listen())) == [ctl.OpenGate(12000)]
+    node.gets(cmd.SetSetting("follow_up_ms", 0))
+    assert of(ctl.OpenGate, node.gets(cmd.Listen())) == [ctl.OpenGate(5000)], "time enough to begin to speak"
     assert of(ctl.OpenGate, node.gets(cmd.Listen(500))) == [ctl.OpenGate(500)]
 
 

@@ -493,6 +493,36 @@ def test_the_switch_on_the_device_overrides_what_comes_over_mqtt() -> None:
     assert of(ctl.SetMuted, board.gets(cmd.SetMute(is_muted=False))) == [ctl.SetMuted(False)]
 
 
+# Chimes
+
+
+def test_a_room_that_waits_to_be_asked_says_by_sounds_what_it_does() -> None:
+    board = Switchboard(activation={"mode": "wake_word"})
+    sounded = [
+        of(ctl.SoundChime, actions)
+        for actions in (
+            board.hears(AttentionChanged(is_open=True, wake_word="alexa")),
+            board.hears(opened("t1")),
+            board.hears(closed("t1")),
+            board.hears(AttentionChanged(is_open=False)),
+            board.hears(lost("t1")),
+            board.gets(cmd.Listen()),
+        )
+    ]
+    chimes = [sound.chime for sounds in sounded for sound in sounds]
+    assert chimes == [ctl.Chime.WAKE, ctl.Chime.DONE, ctl.Chime.ERROR, ctl.Chime.LISTENING]
+
+
+def test_a_room_that_always_listens_sounds_only_when_something_went_wrong() -> None:
+    board = Switchboard()
+    actions = [*board.hears(opened("t1")), *board.hears(closed("t1")), *board.hears(finished("t1"))]
+    assert of(ctl.SoundChime, actions) == []
+    assert of(ctl.SoundChime, board.hears(lost("t2"))) == [ctl.SoundChime(ctl.Chime.ERROR)]
+    quiet = Switchboard(playback={"chimes": False})
+    assert of(ctl.SoundChime, quiet.hears(lost("t2"))) == []
+    assert of(ctl.SoundChime, board.hears(TurnLost("t3", LostReason.EMPTY))) == [], "nobody had spoken"
+
+
 # Attention
 
 

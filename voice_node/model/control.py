@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from voice_node.model.command import ReplyTo
@@ -103,6 +104,26 @@ class ListenFor:
     window_ms: int
 
 
+class Chime(StrEnum):
+    """A short sound."""
+
+    WAKE = "wake"
+    """A wake word was heard."""
+    LISTENING = "listening"
+    """Somebody asked the node to listen."""
+    DONE = "done"
+    """What was said was heard to its end."""
+    ERROR = "error"
+    """It came to nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundChime:
+    """Let this be heard beside whatever sounds."""
+
+    chime: Chime
+
+
 @dataclass(frozen=True, slots=True)
 class ResetConversation:
     """Start the next turn without memory of the earlier ones."""
@@ -150,6 +171,7 @@ Control = (
     | HearPrivately
     | OpenGate
     | ListenFor
+    | SoundChime
     | ResetConversation
     | ReloadSettings
     | SetSpent

@@ -1,9 +1,12 @@
 """From the queue to what a sound card takes: sample rate, volume, channels, and no clicks."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voice_node.audio.resample import Resampler
 from voice_node.model.audio import BYTES_PER_SAMPLE
+from voice_node.model.control import Chime
+from voice_node.playback.chimes import samples as chime_samples
 from voice_node.playback.queue import RATE_HZ, PlaybackQueue, Played
 
 _LOUDNESS_EXPONENT = 5 / 3
@@ -30,6 +33,18 @@ class Renderer:
         self._rate_hz = 0
         self._ready = b""
         self._is_flowing = False
+        self._chime: Chime | None = None
+        self._chimed = 0
+        """Samples of it that were rendered."""
+
+    def chime(self, chime: Chime) -> None:
+        """Let this sound from now on, beside what is queued and in place of a chime that sounds."""
+        self._chime, self._chimed = chime, 0
+
+    @property
+    def is_chiming(self) -> bool:
+        """A chime is not over."""
+        return self._chime is not None
 
     def set_volume(self, volume: int) -> None:
         """0..100, from the next block on."""
@@ -51,18 +66,31 @@ class Renderer:
         self._is_flowing = False
 
     def render(self, count: int, rate_hz: int, channels: int) -> tuple[bytes, bool]:
-        """`count` samples for each channel, interleaved, and whether there is sound in them."""
+        """`count` samples for each channel, interleaved, and whether there is sound of the queue in them."""
         mono = self._mono(count * BYTES_PER_SAMPLE, rate_hz)
         if not mono:
             self._gain = self._wanted_gain
-            return bytes(count * BYTES_PER_SAMPLE * channels), False
+            if self._chime is None:
+                return bytes(count * BYTES_PER_SAMPLE * channels), False
         samples = np.frombuffer(mono.ljust(count * BYTES_PER_SAMPLE, b"\0"), np.int16)
         if self._gain != self._wanted_gain:
             samples = (samples * np.linspace(self._gain, self._wanted_gain, count)).astype(np.int16)
             self._gain = self._wanted_gain
         elif self._gain != 1:
             samples = (samples * np.float32(self._gain)).astype(np.int16)
-        return (np.repeat(samples, channels) if channels > 1 else samples).tobytes(), True
+        if self._chime is not None:
+            samples = self._with_chime(self._chime, samples, rate_hz)
+        return (np.repeat(samples, channels) if channels > 1 else samples).tobytes(), bool(mono)
+
+    def _with_chime(self, chime: Chime, below: NDArray[np.int16], rate_hz: int) -> NDArray[np.int16]:
+        sound = chime_samples(chime, rate_hz)[self._chimed :][: len(below)]
+        self._chimed += len(below)
+        if not len(sound):
+            self._chime = None
+            return below
+        mixed = below.astype(np.float32)
+        mixed[: len(sound)] += sound * np.float32(self._wanted_gain)
+        return np.clip(mixed, -32768, 32767).astype(np.int16)
 
     def _mono(self, n_bytes: int, rate_hz: int) -> bytes:
         """At most `n_bytes` at the device's rate; fewer only where the sound ends."""

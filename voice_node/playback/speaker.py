@@ -26,6 +26,7 @@ from threading import Lock
 import numpy as np
 
 from voice_node.model.audio import BYTES_PER_SAMPLE, PlayedBlock
+from voice_node.model.control import Chime
 from voice_node.model.turn import PlaybackChanged
 from voice_node.playback.queue import RATE_HZ, PlaybackQueue, Played
 from voice_node.playback.renderer import Renderer
@@ -100,6 +101,11 @@ class _Clockwork(ABC):
         self._is_silent.clear()
         self._has_work.set()
 
+    def chime(self, chime: Chime) -> None:
+        with self._lock:
+            self._renderer.chime(chime)
+        self._has_work.set()
+
     def end(self, item_id: str) -> None:
         with self._lock:
             self._queue.end(item_id)
@@ -122,8 +128,9 @@ class _Clockwork(ABC):
             await self._get_ready()
             while self.is_speaking:
                 await self._work()
-            self._is_told = False
-            self._tell(PlaybackChanged(is_speaking=False))
+            if self._is_told:  # not a chime alone
+                self._is_told = False
+                self._tell(PlaybackChanged(is_speaking=False))
             self._is_silent.set()
 
     def _discard(self, n_bytes: int) -> None:

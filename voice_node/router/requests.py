@@ -78,7 +78,12 @@ class Requests:
         if activation.mode == "voice":  # a voice opens its gate at any time
             return [Response("listen", None, {"already": "listening"}, request.reply_to)]
         timeout_ms = request.timeout_ms or activation.window_ms
-        return [ctl.OpenGate(timeout_ms), Response("listen", None, {"timeout_ms": timeout_ms}, request.reply_to)]
+        chime = [ctl.SoundChime(ctl.Chime.LISTENING)] if self._tuning.settings.playback.chimes else []
+        return [
+            ctl.OpenGate(timeout_ms),
+            Response("listen", None, {"timeout_ms": timeout_ms}, request.reply_to),
+            *chime,
+        ]
 
     def _begin(self, *, is_followed: bool) -> str:
         turn_id = self._next_turn_id()

@@ -19,6 +19,7 @@ from voice_node.model.turn import (
     AttentionChanged,
     CaptureChanged,
     LinkChanged,
+    LostReason,
     MuteChanged,
     NumberHeard,
     Outcome,
@@ -248,7 +249,9 @@ class Router:
         match outcome:
             case TurnLost(_, reason, detail):
                 text = f"the turn was lost: {reason}" + (f": {detail}" if detail else "")
-                return [*self.problem("turn_lost", text, turn_id), *told]
+                is_news = reason not in (LostReason.EMPTY, LostReason.MUTED)
+                chime = self._chime(ctl.Chime.ERROR) if is_news else []
+                return [*chime, *self.problem("turn_lost", text, turn_id), *told]
             case TurnFinished(_, status, detail, timings_ms):
                 fields = {"status": status, "detail": detail, "timings_ms": timings_ms, "usage": usage}
                 followed = [] if self._status.is_speaking else self._follow_up.reply_over()  # only written
@@ -272,6 +275,8 @@ class Router:
             "snr_db": round(outcome.snr_db, 1),
         }
         streamed = self._costs.heard(outcome.duration_ms)
+        if self._settings.activation.mode != "voice":  # there, nobody waits for a sign
+            streamed = [*streamed, *self._chime(ctl.Chime.DONE)]
         return [rep.GateOpen(is_open=False), rep.Happening(EventType.SEGMENT, fields, outcome.turn_id), *streamed]
 
     def _link(self, outcome: LinkChanged) -> list[Action]:
@@ -288,7 +293,10 @@ class Router:
         self._status.is_attending = outcome.is_open
         if outcome.wake_word is None:
             return []
-        return [rep.Happening(EventType.WAKE, {"wake_word": outcome.wake_word})]
+        return [*self._chime(ctl.Chime.WAKE), rep.Happening(EventType.WAKE, {"wake_word": outcome.wake_word})]
+
+    def _chime(self, chime: ctl.Chime) -> list[Action]:
+        return [ctl.SoundChime(chime)] if self._settings.playback.chimes else []
 
     def _mute(self, is_muted: bool) -> list[Action]:
         is_closed = self._status.is_muted or self._is_mute_wanted
