@@ -171,7 +171,7 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
         feed_watchdog=lambda: given.manager.notify("WATCHDOG=1"),
         feed_every_s=(given.manager.watchdog_s or 20.0) / 3,
         logs_words=settings.log.transcripts,
-        is_half_duplex=settings.capture.echo != "off" and settings.playback.device != "none",
+        echo=sound.echo,
         waits_for_turns=given.recordings is not None,
         private_ear=sound.private_ear,
         load_wake_words=sound.load_wake_words,

@@ -88,3 +88,16 @@ def test_blocks_of_any_size_make_the_same_sound(cuts: list[int], to_hz: int) -> 
 
     assert len(out) == len(expected)
     assert np.abs(np.frombuffer(out, np.int16).astype(int) - np.frombuffer(expected, np.int16)).max() <= 2
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), [(24000, 48000), (24000, 16000), (44100, 48000)])
+def test_an_instant_resampler_holds_nothing_back(from_hz: int, to_hz: int) -> None:
+    resampler = Resampler(from_hz, to_hz, is_instant=True)
+    sound = tone(700, from_hz, 1000)
+    size = from_hz // 100 * 2
+    out = b""
+    for start in range(0, len(sound), size):
+        out += resampler.process(sound[start : start + size])
+        assert abs(len(out) / to_hz - (start + size) / from_hz) / 2 < 0.0005
+
+    assert sinad_db(out, to_hz, 700) > 40

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.fakes.stages import FRAME_MS, LOUD, RATE_HZ, SILENT, Broker, Detector, Player, Session, Source
+from voice_node.capture.duplex import HalfDuplex
 from voice_node.gate.attention import Attention
 from voice_node.gate.gate import Gate
 from voice_node.model.moment import Moment
@@ -104,7 +105,7 @@ class House:
                 feed_watchdog=self.feed,
                 feed_every_s=0.005,
                 logs_words=False,
-                is_half_duplex=True,
+                echo=HalfDuplex(lambda _: self.player.is_speaking, lambda: 0.0),
                 waits_for_turns=False,
             ),
             **changes,

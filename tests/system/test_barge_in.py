@@ -20,6 +20,7 @@ from tests.session.node import reply, spoken_turn
 from tests.session.room import SECOND, settings
 from tests.system.house import BASE, calls, event, met, recording, state
 from tests.system.test_sound_card import listening
+from voice_node.capture.duplex import FullDuplex
 from voice_node.model import command as cmd
 from voice_node.model.control import StopReply
 from voice_node.model.speech import SpeechStarted
@@ -54,7 +55,7 @@ class Room(House):
     """A pipeline with a session of its own at a scripted server."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(is_half_duplex=False, session_rate_hz=24_000)
+        super().__init__(echo=FullDuplex(), session_rate_hz=24_000)
         self.player = self.pipes.player = Reciter(self.history)
         self.told: list[Outcome] = []
         self.inputs: list[Input] = []

@@ -54,6 +54,7 @@ from tests.fakes.until import until
 from tests.session.node import PCM, Node, call, committed, node, reply, spoken_turn
 from tests.session.room import SECOND, Room, done, kinds
 from voice_node.audio.resample import Resampler
+from voice_node.capture.duplex import FullDuplex
 from voice_node.gate.gate import Gate
 from voice_node.model import control as ctl
 from voice_node.model.audio import Frame
@@ -469,7 +470,7 @@ def test_row_13_the_first_syllable_is_sent_too() -> None:
 
 
 async def test_row_14_a_node_that_speaks_does_not_hear_itself() -> None:
-    async with House(is_half_duplex=True).at_work() as house:
+    async with House().at_work() as house:
         house.player.is_speaking = True
         house.source.give(*UTTERANCE)
         await until(lambda: house.source.taken == len(UTTERANCE))
@@ -781,7 +782,7 @@ async def test_row_25_a_message_of_three_mebibytes() -> None:
 
 async def test_row_26_what_comes_of_a_reply_after_it_was_silenced_is_not_played() -> None:
     """Pieces were under way when the speaker was stopped; the session did not know yet."""
-    async with House(is_half_duplex=False).at_work() as house:
+    async with House(echo=FullDuplex()).at_work() as house:
         house.pipes.play(ReplyAudio("t0", "i1", "r1", PCM))
         house.player.is_speaking = True
         house.source.give(*UTTERANCE)

@@ -1,0 +1,211 @@
+"""Where the reference of a frame is found; both streams at 1 kHz, frames of 20 samples."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from voice_node.capture.echo_reference import Found, Pace, Reference
+from voice_node.model.audio import Frame, PlayedBlock
+
+RATE_HZ = 8000
+FRAME = 160
+FRAME_S = FRAME / RATE_HZ
+BLOCK = 80
+REACH = 800
+UNDER_WAY_S = 0.03
+
+
+def sound(start: int, count: int) -> bytes:
+    """Every sample tells its place."""
+    return (np.arange(start, start + count) % 30000 + 1).astype("<i2").tobytes()
+
+
+def places(found: Found) -> list[int]:
+    """Where the reference's samples come from."""
+    return [round(float(sample) * 32768) - 1 for sample in found.played]
+
+
+def block(number: int, at: float, start: int = 0) -> PlayedBlock:
+    """The block of that number; the stream's sample 0 leaves the loudspeaker at `at`."""
+    position = start + number * BLOCK
+    return PlayedBlock(position, sound(position, BLOCK), RATE_HZ, at + position / RATE_HZ)
+
+
+def frame(index: int, at: float) -> Frame:
+    """The frame of that number; sample 0 came in at `at`."""
+    return Frame(index, bytes(2 * FRAME), RATE_HZ, at + (index + 1) * FRAME_S)
+
+
+def both(frames: int, played_at: float = 100.0, heard_at: float = 100.0) -> tuple[Reference, Iterator[Found | None]]:
+    """A reference to which everything was handed that is under way, frame by frame."""
+    reference = Reference(FRAME, RATE_HZ, REACH)
+
+    def run() -> Iterator[Found | None]:
+        handed = 0
+        for index in range(frames):
+            now = heard_at + (index + 1) * FRAME_S
+            while played_at + handed * BLOCK / RATE_HZ - UNDER_WAY_S <= now:
+                reference.add(block(handed, played_at))
+                handed += 1
+            yield reference.find(frame(index, heard_at))
+
+    return reference, run()
+
+
+def test_a_pace_is_the_middle_of_what_it_was_told() -> None:
+    pace = Pace()
+    for number in range(5):
+        assert not pace.is_known
+        pace.note(number, 100 + number + (0.5 if number == 2 else 0.001 * number))
+    assert pace.is_known
+    assert pace.origin == pytest.approx(100.003)
+
+
+def test_a_frame_finds_what_left_the_loudspeaker_while_it_came_in() -> None:
+    _, run = both(20)
+    founds = list(run)
+
+    assert founds[:4] == [None] * 4
+    for index, found in enumerate(founds[4:], 4):
+        assert found is not None
+        assert places(found) == list(range(index * FRAME, (index + 1) * FRAME))
+        assert found.slip == (None if index == 4 else 0)
+        assert (found.past is not None) is (index == 4)
+    first = founds[4]
+    assert first is not None
+    assert first.past is not None
+    assert len(first.past) == REACH
+    assert round(float(first.past[-1]) * 32768) - 1 == 4 * FRAME - 1
+    assert first.past[0] == 0, "before the beginning there is silence"
+
+
+def test_streams_that_began_apart_meet() -> None:
+    _, run = both(40, played_at=100.25, heard_at=100.0)
+    found = list(run)[-1]
+
+    assert found is not None
+    assert places(found)[0] == 39 * FRAME - 2000
+
+
+def test_a_late_thread_moves_nothing() -> None:
+    reference, run = both(30)
+    for _ in range(20):
+        next(run)
+    late = frame(20, 100.0)
+    found = reference.find(Frame(20, late.pcm, RATE_HZ, late.at + 0.2))
+
+    assert found is not None
+    assert found.past is None
+    assert places(found)[0] == 20 * FRAME
+
+
+def test_drift_is_followed_by_slips_and_what_is_known_moves_with_it() -> None:
+    reference = Reference(FRAME, RATE_HZ, REACH)
+    slips = []
+    handed = 0
+    for index in range(1500):
+        while handed * BLOCK * 0.9995 / RATE_HZ - UNDER_WAY_S <= (index + 1) * FRAME_S:  # 500 ppm fast
+            position = handed * BLOCK
+            reference.add(PlayedBlock(position, sound(position, BLOCK), RATE_HZ, 100 + position * 0.9995 / RATE_HZ))
+            handed += 1
+        found = reference.find(frame(index, 100.0))
+        if found is not None and found.slip:
+            assert found.past is not None
+            slips.append(found.slip)
+
+    assert len(slips) == pytest.approx(30 * 0.0005 / 0.003, abs=1)
+    assert all(20 <= slip <= 32 for slip in slips)
+
+
+def test_a_leap_is_no_drift() -> None:
+    """The device stopped for 50 ms: its samples leave it later from then on."""
+    reference = Reference(FRAME, RATE_HZ, REACH)
+    founds = []
+    for index in range(100):
+        stop_s = 0.05 if index >= 40 else 0
+        for number in (2 * index, 2 * index + 1):
+            reference.add(block(number, 99.97 + stop_s))
+        founds.append(reference.find(frame(index, 100.0)))
+    leaps = [found for found in founds[5:] if found is not None and found.past is not None]
+
+    assert len(leaps) == 1
+    assert leaps[0].slip is None
+    assert founds[-1] is not None
+    assert places(founds[-1])[0] in range(99 * FRAME - 162, 99 * FRAME - 158)
+
+
+def test_a_hole_in_what_was_captured_begins_anew() -> None:
+    reference, run = both(20)
+    list(run)
+    assert not reference.is_lost
+    for number in range(40, 90):
+        reference.add(block(number, 100.0))
+    founds = [reference.find(frame(index, 100.0)) for index in range(25, 33)]
+
+    assert [found is None for found in founds] == [True] * 4 + [False] * 4
+    found = founds[4]
+    assert found is not None
+    assert found.past is not None
+    assert found.slip is None
+    assert places(found)[0] == 29 * FRAME
+
+
+def test_what_was_not_handed_over_was_silence() -> None:
+    reference, run = both(20)
+    list(run)
+    reference.add(block(0, 100.0, start=60 * BLOCK))  # 43 blocks came until now
+    silent = reference.find(frame(20, 100.0))
+    found = None
+    for index in range(21, 31):
+        found = reference.find(frame(index, 100.0))
+
+    assert silent is not None
+    assert found is not None
+    assert places(found)[:80] == list(range(60 * BLOCK, 61 * BLOCK))
+    assert set(places(found)[80:]) == {-1}
+
+
+def test_after_a_long_silence_the_sound_is_found_all_the_same() -> None:
+    reference, run = both(20)
+    list(run)
+    for index in range(20, 520):
+        reference.rest(frame(index, 100.0))
+    start = 520 * FRAME
+    for number in range(8):
+        reference.add(block(number, 100.0, start))
+    found = reference.find(frame(521, 100.0))
+    assert found is None, "520 is missing"
+    reference, run = both(20)
+    list(run)
+    for index in range(20, 520):
+        reference.rest(frame(index, 100.0))
+    for number in range(8):
+        reference.add(block(number, 100.0, start))
+    found = reference.find(frame(520, 100.0))
+    assert found is not None
+    assert places(found) == [place % 30000 for place in range(start, start + FRAME)]
+
+
+def test_a_device_that_is_opened_again_is_another_stream() -> None:
+    reference, run = both(20)
+    list(run)
+    for number in range(4):
+        reference.add(block(number, 100.4))
+        assert reference.find(frame(20 + number, 100.0)) is None
+        assert not reference.is_lost
+    for number in range(4, 20):
+        reference.add(block(number, 100.4))
+    found = reference.find(frame(24, 100.0))
+
+    assert found is not None
+    assert places(found)[0] == 24 * FRAME - 3200
+
+
+def test_what_is_held_is_bounded() -> None:
+    reference = Reference(FRAME, RATE_HZ, REACH)
+    for number in range(3000):
+        reference.add(block(number, 100.0))
+
+    assert len(reference._held) == 6 * RATE_HZ
+    assert reference._held_count <= 6 * RATE_HZ
