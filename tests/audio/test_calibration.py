@@ -5,6 +5,7 @@ import pytest
 from voice_node.audio.calibration import (
     Verdicts,
     obstacles,
+    propose_distance,
     propose_gain,
     propose_gate,
     remarks,
@@ -25,7 +26,11 @@ def room(**sections: object) -> RoomSettings:
 def test_a_good_room_stays_as_it_is() -> None:
     assert obstacles(NOISE, VOICE) == []
     assert remarks(NOISE, VOICE) == []
-    proposals = [propose_gain(VOICE, room()), *propose_gate(NOISE, VOICE, GOOD, room())]
+    proposals = [
+        propose_gain(VOICE, room()),
+        propose_distance(NOISE, VOICE, room()),
+        *propose_gate(VOICE, GOOD, room()),
+    ]
     assert [(proposal.section, proposal.key) for proposal in proposals] == [
         ("capture", "gain_db"),
         ("gate", "min_snr_db"),
@@ -104,7 +109,7 @@ def test_gain(level: float, peak: float, now: float, gain: float, reason: str) -
 )
 def test_the_distance_from_the_noise(swing: float, faint: float, now: float, wanted: float) -> None:
     noise, voice = replace(NOISE, swing_db=swing), replace(VOICE, faint_dbfs=faint)
-    proposal, *_ = propose_gate(noise, voice, GOOD, room(gate={"min_snr_db": now}))
+    proposal = propose_distance(noise, voice, room(gate={"min_snr_db": now}))
     assert proposal.value == wanted
 
 
@@ -119,7 +124,7 @@ def test_the_distance_from_the_noise(swing: float, faint: float, now: float, wan
 )
 def test_strictness(heard: tuple[float, ...], wrong: tuple[float, ...], now: int, wanted: int) -> None:
     verdicts = {at: Verdicts(heard[at], wrong[at]) for at in range(4)}
-    _, proposal, _ = propose_gate(NOISE, VOICE, verdicts, room(gate={"aggressiveness": now}))
+    proposal, _ = propose_gate(VOICE, verdicts, room(gate={"aggressiveness": now}))
     assert proposal.value == wanted
     assert ("; " in proposal.reason) is (wanted != now)
 
@@ -128,5 +133,5 @@ def test_strictness(heard: tuple[float, ...], wrong: tuple[float, ...], now: int
     ("pause", "now", "wanted"), [(200, 700, 700), (600, 700, 850), (1200, 700, 1450), (900, 2000, 2000)]
 )
 def test_a_pause_within_the_sentence_does_not_end_it(pause: int, now: int, wanted: int) -> None:
-    *_, proposal = propose_gate(NOISE, replace(VOICE, longest_pause_ms=pause), GOOD, room(gate={"hang_over_ms": now}))
+    *_, proposal = propose_gate(replace(VOICE, longest_pause_ms=pause), GOOD, room(gate={"hang_over_ms": now}))
     assert proposal.value == wanted

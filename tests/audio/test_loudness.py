@@ -43,6 +43,13 @@ def test_steady_noise_has_a_level_a_floor_near_it_and_no_hum() -> None:
     assert abs(found.offset) < 0.001
 
 
+def test_the_gaps_of_a_driver_are_no_part_of_the_room() -> None:
+    whole, holed = measure_noise(QUIET, RATE_HZ), measure_noise(QUIET[:32000] + silence(500) + QUIET[32000:], RATE_HZ)
+    assert holed.floor_dbfs == pytest.approx(whole.floor_dbfs, abs=0.5)
+    assert holed.swing_db == pytest.approx(whole.swing_db, abs=0.5)
+    assert measure_noise(silence(500), RATE_HZ).level_dbfs == SILENCE_DBFS
+
+
 @pytest.mark.parametrize("mains", [50, 60])
 def test_the_mains_are_heard_with_their_frequency(mains: int) -> None:
     hum = mixed(tone(mains, RATE_HZ, 3000, 200), tone(3 * mains, RATE_HZ, 3000, 100), QUIET)

@@ -64,7 +64,7 @@ async def test_where_no_number_helps_there_is_advice_and_exit_code_1(
     recording = write_wav(tmp_path / "odd.wav", pcm, rate_hz=RATE_HZ)
     with Program(tmp_path, "calibrate", room, recording, "--yes") as command:
         assert await command.ended() == 1
-        assert advice in command.log
+        assert advice in " ".join(command.log.split())
         assert "Traceback" not in command.log
     assert load_room(room).settings.capture.gain_db == 0
 
@@ -74,7 +74,7 @@ def test_a_clipped_recording_is_refused(room: Path, tmp_path: Path) -> None:
     subprocess.run(["sox", path, tmp_path / "loud.wav", "vol", "30"], check=True, capture_output=True)
     result = calibrate(room, tmp_path / "loud.wav")
     assert result.exit_code == 1
-    assert "Too loud" in str(result.exception)
+    assert "Too loud" in result.output
 
 
 @pytest.mark.slow
@@ -86,7 +86,7 @@ async def test_a_person_is_guided_through_it(room: Path, tmp_path: Path, sound_c
             await command.said("Now read this aloud")
             playing.append(sound_card.play(path))
             assert await command.ended() == 0, command.log
-            assert SENTENCES["en"] in command.output
+            assert SENTENCES["en"] in " ".join(command.output.split())
             assert "Written." in command.output
             assert command.log == ""
     finally:

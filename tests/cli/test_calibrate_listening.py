@@ -49,11 +49,11 @@ def test_a_recording_is_cut_into_room_and_speech(tmp_path: Path) -> None:
 
 def test_the_detector_is_asked_at_each_strictness(tmp_path: Path) -> None:
     found = from_recordings([speech(tmp_path / "monday.wav")], channel=0)
-    verdicts = judge(found, gain_db=10)
+    verdicts = judge(found, gain_db=10, min_snr_db=6)
     assert sorted(verdicts) == [0, 1, 2, 3]
     assert all(said.of_voice > 0.6 and said.of_noise < 0.2 for said in verdicts.values())
     assert verdicts[0].of_voice >= verdicts[3].of_voice
-    nothing = judge(Stretches(bytes(32000), bytes(32000), RATE_HZ), gain_db=0)
+    nothing = judge(Stretches(bytes(32000), bytes(32000), RATE_HZ), gain_db=0, min_snr_db=6)
     assert [said.of_voice for said in nothing.values()] == [0, 0, 0, 0]
 
 

@@ -63,8 +63,8 @@ async def test_a_login_with_the_shipped_rights_is_well_whatever_mqtt_it_speaks()
             found = await look(patient(broker.port, username=USER, protocol=protocol))
             assert found["broker"].status is Status.OK
             assert f"127.0.0.1:{broker.port} as {USER}: connected, round trip " in found["broker"].text
-            assert found["orders"].status is Status.OK
-            assert "voice_node/kitchen/request/diagnose arrives" in found["orders"].text
+            assert found["commands"].status is Status.OK
+            assert "voice_node/kitchen/request/diagnose arrives" in found["commands"].text
             assert found["room"].text == "does not run at the moment"
             assert found["discovery"].status is Status.WARNING  # the broker keeps nothing of it
             assert found["Home Assistant"].status is Status.OK
@@ -100,7 +100,7 @@ async def test_a_login_that_may_not_publish_or_hears_nothing() -> None:
         assert "acl.example" in found["broker"].advice
         found = await look(patient(broker.port, username="deaf"))
         assert found["broker"].status is Status.OK
-        assert found["orders"].status is Status.FAULT
+        assert found["commands"].status is Status.FAULT
 
 
 async def test_what_the_broker_keeps_is_read() -> None:

@@ -1,5 +1,10 @@
 """The command as people call it."""
 
+import os
+import select
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -142,6 +147,26 @@ def test_what_is_still_missing_is_told(tmp_path: Path, person: None, free_port: 
     assert "export MQTT_PASSWORD=" in result.output
     assert "export OPENAI_API_KEY=" in result.output
     assert not (tmp_path / "credentials").exists()
+
+
+def test_questions_are_seen_on_a_terminal_after_the_sound_cards_were_asked(tmp_path: Path) -> None:
+    main, terminal = os.openpty()
+    command = [sys.executable, "-m", "voice_node", "init", "kitchen", "--name", "K", "--language", "en"]
+    environ = {**os.environ, "TERM": "dumb", "PULSE_SERVER": "unix:/nonexistent"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environ, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+    ) as process:
+        os.close(terminal)
+        shown, deadline = b"", time.monotonic() + 60
+        while b"Broker (mqtt://HOST:PORT)" not in shown:
+            assert select.select([main], [], [], deadline - time.monotonic())[0], shown
+            shown += os.read(main, 4096)
+            if shown.endswith(b"]: ") and b"Microphone (number" in shown.splitlines()[-1]:
+                os.write(main, b"\n")  # this machine has a sound card
+            elif shown.endswith(b"]: ") and b"Speaker (number" in shown.splitlines()[-1]:
+                os.write(main, b"\n")
+        process.kill()
+    os.close(main)
 
 
 def test_a_no_keeps_the_file(tmp_path: Path, person: None) -> None:

@@ -46,7 +46,7 @@ class Verdicts:
     of_voice: float
     """Active frames of the voice that it took for speech."""
     of_noise: float
-    """Frames of the room alone that it took for speech."""
+    """Frames of the room alone that it took for speech, and that stood out of the noise as far as speech must."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +135,13 @@ def propose_gain(voice: Voice, settings: RoomSettings) -> Proposal:
     return Proposal("capture", "gain_db", now, value, reason)
 
 
-def propose_gate(
-    noise: Noise, voice: Voice, verdicts: Mapping[int, Verdicts], settings: RoomSettings
-) -> list[Proposal]:
-    """The section `gate`. `verdicts` are the detector's at each `aggressiveness`."""
-    return [_snr(noise, voice, settings), _aggressiveness(verdicts, settings), _hang_over(voice, settings)]
+def propose_gate(voice: Voice, verdicts: Mapping[int, Verdicts], settings: RoomSettings) -> list[Proposal]:
+    """The rest of the section `gate`. `verdicts` are the detector's at each `aggressiveness`."""
+    return [_aggressiveness(verdicts, settings), _hang_over(voice, settings)]
 
 
-def _snr(noise: Noise, voice: Voice, settings: RoomSettings) -> Proposal:
+def propose_distance(noise: Noise, voice: Voice, settings: RoomSettings) -> Proposal:
+    """`gate.min_snr_db`."""
     now = settings.gate.min_snr_db
     least = max(LEAST_SNR_DB, math.ceil(noise.swing_db + 1))
     most = max(LEAST_SNR_DB, math.floor(voice.faint_dbfs - noise.floor_dbfs - 1))
@@ -163,12 +162,10 @@ def _aggressiveness(verdicts: Mapping[int, Verdicts], settings: RoomSettings) ->
     if now in fits and verdicts[now].of_noise <= _OFTEN_WRONG:
         value = now
     said = verdicts[value]
-    reason = (
-        f"it takes {100 * said.of_voice:.0f} % of your voice for speech, and {100 * said.of_noise:.0f} % of the noise"
-    )
+    reason = f"{100 * said.of_voice:.0f} % of your voice and {100 * said.of_noise:.0f} % of the noise count as speech"
     if value != now:
         before = verdicts[now]
-        reason += f"; {now} takes {100 * before.of_voice:.0f} % and {100 * before.of_noise:.0f} %"
+        reason += f"; with {now}, {100 * before.of_voice:.0f} % and {100 * before.of_noise:.0f} %"
     return Proposal("gate", "aggressiveness", now, value, reason)
 
 

@@ -82,8 +82,13 @@ def peak(pcm: bytes) -> int:
 
 
 def measure_noise(pcm: bytes, rate_hz: int) -> Noise:
-    """What mono s16le of a quiet room holds; at least one frame of it."""
+    """What mono s16le of a quiet room holds; at least one frame of it.
+
+    Frames of zeros among others are a driver's gaps, and no part of the room.
+    """
     levels = levels_dbfs(pcm, rate_hz)
+    if 2 * (levels > SILENCE_DBFS).sum() > len(levels):
+        levels = levels[levels > SILENCE_DBFS]
     width = min(_SMOOTHING_FRAMES, len(levels))
     floor = float(np.convolve(levels, np.full(width, 1 / width), "valid").min())
     samples = np.frombuffer(pcm, "<i2").astype(np.float64) / 32768

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from voice_node.audio.calibration import Proposal, obstacles, propose_gain, propose_gate, remarks
+from voice_node.audio.calibration import Proposal, obstacles, propose_distance, propose_gain, propose_gate, remarks
 from voice_node.audio.loudness import Noise, Voice, measure_noise, measure_voice
 from voice_node.cli.calibrate_listening import (
     SILENCE_S,
@@ -29,6 +29,10 @@ from voice_node.model.errors import CaptureLost, ConfigError
 from voice_node.settings.edit import edited, read_text, write_file
 from voice_node.settings.load import load_room
 from voice_node.settings.schema import RoomSettings
+
+with suppress(ImportError):
+    # Python's own prompts go by the C library's stderr, which is nowhere once PortAudio is silenced; readline's do not.
+    import readline  # noqa: F401
 
 WAV = "wav:"
 SENTENCES = {
@@ -72,11 +76,15 @@ def calibrate(room: Path, files: tuple[Path, ...], yes: bool) -> None:
     _show_measured(console, noise, voice)
     found = obstacles(noise, voice)
     if found:
-        raise NotMeasured("\n".join(found))
+        for obstacle in found:
+            Console(stderr=True, highlight=False).print(obstacle, style="red", markup=False)
+        raise SystemExit(NotMeasured.exit_code)
     for remark in remarks(noise, voice):
         console.print(f"Note: {remark}", style="yellow")
     gain = propose_gain(voice, settings)
-    proposals = [gain, *propose_gate(noise, voice, judge(stretches, gain.value), settings)]
+    distance = propose_distance(noise, voice, settings)
+    verdicts = judge(stretches, gain.value, distance.value)
+    proposals = [gain, distance, *propose_gate(voice, verdicts, settings)]
     _show_proposals(console, proposals)
     _write(room, [proposal for proposal in proposals if proposal.is_change], is_agreed=yes)
 

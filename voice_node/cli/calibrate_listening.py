@@ -25,7 +25,7 @@ from voice_node.capture.wav_file import WavFile
 from voice_node.gate.webrtc import WebrtcDetector
 from voice_node.model.audio import BYTES_PER_SAMPLE, Frame
 from voice_node.model.errors import CaptureLost, NodeError
-from voice_node.model.turn import CaptureChanged
+from voice_node.model.turn import CaptureChanged, ServiceTrouble
 from voice_node.settings.schema import CaptureSettings
 
 SILENCE_S = 4.0
@@ -123,8 +123,8 @@ class Listening:
                 break
         return frames
 
-    def _changed(self, change: CaptureChanged) -> None:
-        if change.is_open:
+    def _changed(self, change: CaptureChanged | ServiceTrouble) -> None:
+        if isinstance(change, CaptureChanged) and change.is_open:
             self.name = change.device
 
 
@@ -164,15 +164,17 @@ async def _read(files: Sequence[Path], channel: int) -> list[Frame]:
     return frames
 
 
-def judge(stretches: Stretches, gain_db: float) -> dict[int, Verdicts]:
-    """What the detector says of both at each strictness, with this gain."""
-    noise = measure_noise(stretches.silence, stretches.rate_hz)
-    active = active_frames(levels_dbfs(stretches.speech, stretches.rate_hz), noise)
+def judge(stretches: Stretches, gain_db: float, min_snr_db: float) -> dict[int, Verdicts]:
+    """What the detector says of both at each strictness, with this gain and this distance from the noise."""
+    silence, speech, rate_hz = stretches.silence, stretches.speech, stretches.rate_hz
+    noise = measure_noise(silence, rate_hz)
+    active = active_frames(levels_dbfs(speech, rate_hz), noise)
+    loud = levels_dbfs(silence, rate_hz) >= noise.floor_dbfs + min_snr_db
     judged = {}
     for strictness in _STRICTNESSES:
-        of_noise = _verdicts(stretches.silence, stretches.rate_hz, gain_db, strictness)
-        of_voice = list(itertools.compress(_verdicts(stretches.speech, stretches.rate_hz, gain_db, strictness), active))
-        judged[strictness] = Verdicts(_share(of_voice), _share(of_noise))
+        of_voice = itertools.compress(_verdicts(speech, rate_hz, gain_db, strictness), active)
+        of_noise = zip(_verdicts(silence, rate_hz, gain_db, strictness), loud, strict=True)
+        judged[strictness] = Verdicts(_share(list(of_voice)), _share([said and high for said, high in of_noise]))
     return judged
 
 

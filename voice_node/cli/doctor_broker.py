@@ -89,7 +89,7 @@ class _Visit:
                     if isinstance(event, kind):
                         return event
                     if isinstance(event, Ended):
-                        raise _Lost(event.detail)
+                        raise _Lost(event.detail.partition(" (client id ")[0])
         except TimeoutError:
             raise _Lost(f"no answer within {ANSWER_S:.0f} s") from None
 
@@ -139,12 +139,12 @@ async def _rights(visit: _Visit, topics: Topics, mqtt: MqttSettings, place: str)
     token = json.dumps({"transaction": randomness.token_hex(8)}).encode()
     order = topics.request("diagnose")
     if await visit.publish(Message(order, token, qos=1)) >= _NOT_AUTHORISED:
-        found.append(Finding("orders", Status.OK, "not tried: this login may not give orders, which no room needs"))
+        found.append(Finding("commands", Status.OK, "not tried: this login may not give commands, which no room needs"))
     elif await visit.hears(order, token):
-        found.append(Finding("orders", Status.OK, f"what is published on {order} arrives"))
+        found.append(Finding("commands", Status.OK, f"what is published on {order} arrives"))
     else:
         text = f"this login does not hear what is published on {order}"
-        found.append(Finding("orders", Status.FAULT, text, "Let it read the topics of config/mosquitto/acl.example."))
+        found.append(Finding("commands", Status.FAULT, text, "Let it read the topics of config/mosquitto/acl.example."))
     return found
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,10 @@ from voice_node.settings.edit import write_file
 from voice_node.settings.load import LoadedRoom, load_room
 from voice_node.settings.schema import MqttSettings, RoomSettings
 from voice_node.settings.secrets import Secrets, read_secrets
+
+with suppress(ImportError):
+    # Python's own prompts go by the C library's stderr, which is nowhere once PortAudio is silenced; readline's do not.
+    import readline  # noqa: F401
 
 PROVIDERS = ("local", "openai", "azure", "xai", "localai", "speaches", "custom")
 WITH_KEY = ("openai", "azure", "xai")
@@ -163,12 +168,12 @@ def _ask_broker(
     while True:
         if not is_given:
             try:
-                place = broker_place(click.prompt("Broker (mqtt://HOST:PORT)", _address(place)))
+                wanted = broker_place(click.prompt("Broker (mqtt://HOST:PORT)", _address(place)))
             except ConfigError as error:
                 click.echo(f"  {error}")
                 continue
-            user = click.prompt("Its user (Enter: none)", place.username or "", show_default=bool(place.username))
-            place = replace(place, username=user or None)
+            user = wanted.username or click.prompt("Its user, or none", place.username or "none")
+            place = replace(wanted, username=None if user == "none" else user)
         if place.username is not None and (password is None or typed is not None):
             typed = click.prompt("Its password (not shown)", "", hide_input=True, show_default=False) or None
         findings = _try_broker(place, identity, typed or password)
@@ -186,7 +191,7 @@ def _try_broker(place: BrokerPlace, identity: str, password: str | None) -> list
     secrets = Secrets(mqtt_password=None if password is None else SecretStr(password))
     patient = Patient(Path(), RoomSettings(room=identity, mqtt=mqtt), secrets, {})
     found = asyncio.run(check_broker(patient))
-    return [finding for finding in found if finding.subject in ("broker", "orders")]
+    return [finding for finding in found if finding.subject in ("broker", "commands")]
 
 
 def _report(findings: Sequence[Finding]) -> None:
