@@ -41,6 +41,10 @@ _NOT_AUTHORISED = 135
 _QUOTA_EXCEEDED = 151
 
 
+_PATIENCE = 0.75
+"""The part of a call's time in which the broker must have it."""
+
+
 class Published(Enum):
     """What became of a message that must not wait."""
 
@@ -166,7 +170,9 @@ class Bridge:
         self._direct[ticket] = settled
         connection = self._connection
         try:
-            async with asyncio.timeout(min(timeout_s, message.expiry_s or timeout_s)):
+            # Before its end, not at it: what is still on its way then arrives late where this process is slow.
+            patience_s = timeout_s if message.expiry_s is None else message.expiry_s * _PATIENCE
+            async with asyncio.timeout(min(timeout_s, patience_s)):
                 result = await settled
         except TimeoutError:
             result = Published.TIMEOUT
