@@ -9,12 +9,14 @@ from pathlib import Path
 from tests.benchmarks.barge_in import measure_barge_in
 from tests.benchmarks.capture import measure_capture
 from tests.benchmarks.lasting import measure_memory, measure_reconnect
+from tests.benchmarks.mute import measure_mute
 from tests.benchmarks.process import machine, measure_gate, measure_process
 from tests.benchmarks.turns import measure_turns
 
 PARTS = {
     "gate": measure_gate,
     "capture": measure_capture,
+    "mute": measure_mute,
     "process": measure_process,
     "turns": measure_turns,
     "memory": measure_memory,
