@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import signal
@@ -335,10 +336,11 @@ async def test_hostile_frames_get_errors_and_nothing_else(frame: str | bytes) ->
 
 async def test_clients_do_not_see_each_other() -> None:
     async with served() as (_, port), client_of(port) as one, client_of(port) as other:
-        await asyncio.gather(one.configure([GET_TIME]), other.configure([SET_LIGHT], output_modalities=["text"]))
-        first, second = await asyncio.gather(one.write("what time is it"), other.write("what time is it"))
-        assert called(first)[0][0] == "get_time"
-        assert "did not understand" in said(second)
+        await asyncio.gather(one.configure([GET_TIME], output_modalities=["text"]), other.configure([SET_LIGHT]))
+        text = "turn on the bedroom light"
+        first, second = await asyncio.gather(one.write(text), other.write(text))
+        assert "did not understand" in said(first)
+        assert called(second)[0][0] == "set_light"
         await one.send_raw("{")
         await one.error()
         assert called(await other.write("turn off the bedroom light"))
@@ -511,3 +513,26 @@ async def test_the_server_ends_at_once_although_somebody_is_still_asking() -> No
         async with asyncio.timeout(5):
             await server.close()
         writer.close()
+
+
+async def test_one_client_too_many_is_told_so() -> None:
+    async with served([GET_TIME], most_clients=1) as (_, port):
+        async with client_of(port):
+            with pytest.raises(InvalidStatus) as refusal:
+                await connect(f"ws://127.0.0.1:{port}/v1/realtime", proxy=None)
+            assert refusal.value.response.status_code == 503
+            assert json.loads(refusal.value.response.body)["error"]["code"] == "too_many_clients"
+        async with asyncio.timeout(10):
+            while True:
+                with contextlib.suppress(InvalidStatus):  # the server may not have seen yet that the other has left
+                    async with client_of(port) as other:
+                        await other.configure([GET_TIME])
+                        break
+
+
+async def test_sixteen_rooms_speak_at_once() -> None:
+    async with served([GET_TIME]) as (_, port), contextlib.AsyncExitStack() as stack:
+        rooms = [await stack.enter_async_context(client_of(port)) for _ in range(16)]
+        await asyncio.gather(*(room.configure([GET_TIME]) for room in rooms))
+        answers = await asyncio.gather(*(room.write("what time is it") for room in rooms))
+        assert [called(answer)[0][0] for answer in answers] == ["get_time"] * 16
