@@ -64,7 +64,7 @@ async def _live(room: LoadedRoom, secrets: Secrets, recordings: Recordings | Non
     async with ToolServers(os.environ) as servers:
         while end is End.RELOAD:
             words = [*words_of(secrets), *mcp_words(os.environ, room.settings)]
-            set_up(room.settings.log.level, room.settings.room, words)
+            set_up(room.settings.log.level, room.settings.room, words, tells_words=room.settings.log.transcripts)
             for warning in room.warnings:
                 log.warning("%s", warning)
             directory = state_directory(room.settings.room)
