@@ -53,13 +53,14 @@ def both(frames: int, played_at: float = 100.0, heard_at: float = 100.0) -> tupl
     return reference, run()
 
 
-def test_a_pace_is_the_middle_of_what_it_was_told() -> None:
-    pace = Pace()
+def test_a_pace_knows_the_middle_and_the_earliest_of_what_it_was_told() -> None:
+    pace = Pace(10)
     for number in range(5):
         assert not pace.is_known
         pace.note(number, 100 + number + (0.5 if number == 2 else 0.001 * number))
     assert pace.is_known
-    assert pace.origin == pytest.approx(100.003)
+    assert pace.middle == pytest.approx(100.003)
+    assert pace.earliest == pytest.approx(100)
 
 
 def test_a_frame_finds_what_left_the_loudspeaker_while_it_came_in() -> None:

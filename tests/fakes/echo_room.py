@@ -186,7 +186,7 @@ class Cards:
                 leaves_at = began_at + start / (rate_hz * (1 + self.drift))
                 pcm = pcm_of(played[start : start + block])
                 handed_at = max(handed_at, leaves_at - self.under_way_s + random.uniform(0, self.jitter_s))
-                place = PlayedBlock(start, pcm, rate_hz, handed_at + self.under_way_s)
+                place = PlayedBlock(start, pcm, rate_hz, leaves_at + random.uniform(0, 0.0005))  # its driver knows
                 events.append((handed_at, len(events), place))
         for index in range(len(heard) // frame):
             visit = index // self.frames_per_visit + 1

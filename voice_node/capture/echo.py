@@ -89,6 +89,8 @@ class EchoCanceller:
             canceller.shift(found.slip)
         if found.past is not None:
             canceller.look_back(found.past)
+        if found.slip is None:
+            canceller.seek()
         heard = np.frombuffer(frame.pcm, np.int16).astype(np.float32) / _FULL_SCALE
         for_wake = _pcm(canceller.process(heard, found.played))
         for_gate = self._suppressor.suppress(for_wake, _pcm(found.played), frame.rate_hz)

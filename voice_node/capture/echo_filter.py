@@ -19,7 +19,10 @@ A sure filter is slow to see that it stands in another room. Therefore a cancell
 
 5. When the last second of reply was made less than 9 dB fainter, a fresh filter learns beside the first, for at most
    8 s, and takes over once it leaves 1.5 dB less. While somebody speaks over the reply it never does: it knows less.
-6. What comes out is never louder than what came in: where the filter adds power, what was heard is passed on.
+6. After the reference was lost and found again (`seek`) it may be a few milliseconds from where it was, which makes a
+   filter worthless that is right but for that. So the next third of a second of echo is only compared with what the
+   filter expects, and the filter is moved to where they are most alike.
+7. What comes out is never louder than what came in: where the filter adds power, what was heard is passed on.
 
 A linear filter takes away nothing but echo, so who speaks over the reply is kept whole, which a wake word needs; what a
 loudspeaker distorts stays. Measured in a synthetic room (T60 0.3 s, room noise 35 dB below the echo): 7 dB in the first
@@ -52,6 +55,10 @@ _TRIAL_S = 8.0
 _REST_S = 1.5
 """Of reply, before there is another trial."""
 _CONSTRAINED_EVERY = 3
+_SOUGHT_S = 0.3
+_SOUGHT_MS = 15
+_AUDIBLE_POWER = 1e-7
+"""Of a sample at -70 dBFS."""
 
 
 class EchoFilter:
@@ -69,11 +76,15 @@ class EchoFilter:
         self._noise: Samples = np.zeros(frame + 1, np.float32)
         self._turn = 0
 
+    def expect(self, played: Spectra) -> Samples:
+        """The echo in this frame; `played` are the reference's spectra, the newest first."""
+        echo: Samples = np.fft.irfft((played * self._weights).sum(axis=0))[self._frame :].astype(np.float32)
+        return echo
+
     def process(self, heard: Samples, played: Spectra, power: Samples) -> Samples:
-        """One frame without its echo; `played` are the reference's spectra, the newest first, `power` their squares."""
+        """One frame without its echo, and learn from it; `power` are the squares of `played`."""
         n, weights, variance = self._frame, self._weights, self._variance
-        echo = np.fft.irfft((played * weights).sum(axis=0))[n:]
-        rest: Samples = heard - echo.astype(np.float32)
+        rest = heard - self.expect(played)
         error = np.fft.rfft(np.concatenate([np.zeros(n, np.float32), rest])).astype(np.complex64)
         error_power = error.real**2 + error.imag**2
         self._noise = self._smoothing * self._noise + (1 - self._smoothing) * error_power
@@ -103,7 +114,7 @@ class EchoFilter:
 
 
 class LinearCanceller:
-    """A filter and, where it fails, a second one; rules 5 and 6 above."""
+    """A filter and, where it fails, a second one; rules 5 to 7 above."""
 
     def __init__(self, frame: int, rate_hz: int, reach_ms: int = 256) -> None:
         self._frame = frame
@@ -119,6 +130,9 @@ class LinearCanceller:
         self._played: Spectra = np.zeros((partitions, frame + 1), np.complex64)
         self._before: Samples = np.zeros(frame, np.float32)
         self._age = 0
+        self._has_learnt = False
+        self._sought: list[tuple[Samples, Samples]] | None = None
+        """What was heard and expected since the place of the echo is looked for."""
 
     @property
     def reach(self) -> int:
@@ -136,21 +150,40 @@ class LinearCanceller:
         self._filter.shift(samples)
         self._rival = None
 
+    def seek(self) -> None:
+        """The reference may be a little off from where it was."""
+        if self._has_learnt:
+            self._sought = []
+
     def process(self, heard: Samples, played: Samples) -> Samples:
         """One frame without its echo."""
         self._played[1:] = self._played[:-1]
         self._played[0] = np.fft.rfft(np.concatenate([self._before, played]))
         self._before = played
+        if self._sought is not None:
+            return _quieter(self._compare(heard, self._sought), heard)
         power: Samples = self._played.real**2 + self._played.imag**2
         rest = self._filter.process(heard, self._played, power)
         trial = None if self._rival is None else self._rival.process(heard, self._played, power)
         if played.any():
             self._judge(heard, rest, trial)
-        return rest if float(rest @ rest) <= float(heard @ heard) else heard
+        return _quieter(rest, heard)
+
+    def _compare(self, heard: Samples, sought: list[tuple[Samples, Samples]]) -> Samples:
+        echo = self._filter.expect(self._played)
+        if float(echo @ echo) > _AUDIBLE_POWER * self._frame:
+            sought.append((heard, echo))
+        if self._seconds(len(sought)) >= _SOUGHT_S:
+            self._sought = None
+            self._filter.shift(
+                _delay(*map(np.concatenate, zip(*sought, strict=True)), self._rate_hz * _SOUGHT_MS // 1000)
+            )
+        return heard - echo
 
     def _judge(self, heard: Samples, rest: Samples, trial: Samples | None) -> None:
         share = 1 - self._judged
         self._age += 1
+        self._has_learnt |= self._seconds(self._age) > _REST_S and self._left_power < _POOR * self._heard_power
         self._heard_power += share * (float(heard @ heard) - self._heard_power)
         self._left_power += share * (float(rest @ rest) - self._left_power)
         if trial is None:
@@ -169,3 +202,15 @@ class LinearCanceller:
 
     def _fresh(self) -> EchoFilter:
         return EchoFilter(self._frame, self._rate_hz, self._length)
+
+
+def _quieter(rest: Samples, heard: Samples) -> Samples:
+    return rest if float(rest @ rest) <= float(heard @ heard) else heard
+
+
+def _delay(heard: Samples, expected: Samples, furthest: int) -> int:
+    """By how many samples the expected lies before the heard where they are most alike."""
+    size = 1 << (len(heard) + furthest).bit_length()
+    likeness = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(expected, size)), size)
+    near = np.concatenate([likeness[-furthest:], likeness[: furthest + 1]])
+    return int(np.argmax(near)) - furthest

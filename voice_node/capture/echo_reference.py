@@ -2,8 +2,9 @@
 
 Loudspeaker and microphone count samples each by a clock of its own, and their threads come late as they please. So:
 
-1. Of each stream a `Pace` keeps when its sample 0 would have been, going by each of its last pieces. The median counts:
-   a piece that came late moves nothing, and a clock that runs away is followed.
+1. Of each stream is kept when its sample 0 would have been, going by each of its last pieces. Captured frames may come
+   late but never early, so of ten seconds the earliest counts. Of what is played the driver says when it will leave,
+   however late it was handed over, so the middle of a third of a second counts, and an underrun shows soon.
 2. The reference of a frame is what left the loudspeaker, by its driver's estimate, while the frame came in. Sound
    takes its time to the microphone and through its driver: the echo is in the past of the reference, for a filter to
    find.
@@ -26,7 +27,8 @@ from voice_node.model.audio import BYTES_PER_SAMPLE, Frame, PlayedBlock
 SLIP_MS = 3
 LEAP_MS = 8
 _HELD_S = 3
-_PIECES = 64
+_HEARD_PIECES = 512
+_PLAYED_PIECES = 32
 _FEWEST_PIECES = 5
 _LONGEST_SILENCE_S = 1
 """A longer one is not held: the sound after it begins anew."""
@@ -51,8 +53,8 @@ class Found:
 class Pace:
     """When the sample 0 of a stream would have been, going by when its last pieces came."""
 
-    def __init__(self) -> None:
-        self._origins: deque[float] = deque(maxlen=_PIECES)
+    def __init__(self, pieces: int) -> None:
+        self._origins: deque[float] = deque(maxlen=pieces)
 
     @property
     def is_known(self) -> bool:
@@ -60,8 +62,13 @@ class Pace:
         return len(self._origins) >= _FEWEST_PIECES
 
     @property
-    def origin(self) -> float:
-        """In seconds of the clock by which the pieces came."""
+    def earliest(self) -> float:
+        """In seconds of the clock by which the pieces came, where they come late or in time."""
+        return min(self._origins)
+
+    @property
+    def middle(self) -> float:
+        """The same, where they come late as well as early."""
         return sorted(self._origins)[len(self._origins) // 2]
 
     def note(self, seconds: float, at: float) -> None:
@@ -80,8 +87,8 @@ class Reference:
         self._frame = frame
         self._rate_hz = rate_hz
         self._reach = reach
-        self._played_pace = Pace()
-        self._heard_pace = Pace()
+        self._played_pace = Pace(_PLAYED_PIECES)
+        self._heard_pace = Pace(_HEARD_PIECES)
         self._next_frame = -1
         self._next_sample: int | None = None
         """Where the next frame's reference begins if it goes on, in samples since the device was opened."""
@@ -103,7 +110,7 @@ class Reference:
         """Take the next piece that was handed to the loudspeaker."""
         if block.rate_hz != self._played_hz or block.position < self._next_position:
             self._played_hz = block.rate_hz
-            self._played_pace = Pace()
+            self._played_pace = Pace(_PLAYED_PIECES)
             self._begin(block.position)
         silence = block.position - self._next_position
         if silence > _LONGEST_SILENCE_S * block.rate_hz:
@@ -120,9 +127,10 @@ class Reference:
         if not (self._heard_pace.is_known and self._played_pace.is_known):
             self._next_sample = None
             return None
-        began_at = self._heard_pace.origin + frame.index * frame_s
-        wanted = round((began_at - self._played_pace.origin) * self._rate_hz)
-        at, slip = self._next_sample, 0
+        began_at = self._heard_pace.earliest + frame.index * frame_s
+        wanted = round((began_at - self._played_pace.middle) * self._rate_hz)
+        at = self._next_sample
+        slip: int | None = 0
         if at is None or abs(wanted - at) > LEAP_MS * self._rate_hz // 1000:
             at, slip = wanted, None
         elif abs(wanted - at) > SLIP_MS * self._rate_hz // 1000:
@@ -142,7 +150,7 @@ class Reference:
         """Its length in seconds."""
         frame_s = self._frame / self._rate_hz
         if frame.index != self._next_frame:
-            self._heard_pace = Pace()
+            self._heard_pace = Pace(_HEARD_PIECES)
             self._next_sample = None
         self._next_frame = frame.index + 1
         self._heard_pace.note(frame.index * frame_s, frame.at - frame_s)
