@@ -6,6 +6,7 @@ from tests.fakes.schema import check_event, published
 from tests.local.client import needs_espeak, needs_sox, utter
 from tests.local.line import line, message
 from tests.local.rooms import GET_TIME, as_offered
+from tests.local.test_server import HOSTILE
 from tests.local.test_wire import EVENTS
 from voice_node.local import wire
 from voice_node.local.session import default_session
@@ -216,3 +217,37 @@ def test_a_session_that_only_writes_down() -> None:
         check_event("server", told, "beta")
     assert told is not None
     assert told["type"] == "transcription_session.updated"
+
+
+async def test_an_update_that_is_refused_changes_nothing() -> None:
+    async with line("beta", language="de", temperature=0.7) as peer:
+        (error,) = await peer.say("session.update", session={"temperature": 1.2, "speed": 9})
+        assert error["error"]["param"] == "session.speed"
+        (updated,) = await peer.say("session.update", session={"voice": "echo"})
+        assert (updated["session"]["temperature"], updated["session"]["speed"]) == (0.7, 1.0)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        *HOSTILE,
+        '{"type": "session.update", "session": {"modalities": {"a": 1}}}',
+        '{"type": "session.update", "session": {"temperature": null}}',
+        '{"type": "session.update", "session": {"input_audio_format": []}}',
+        '{"type": "session.update", "session": {"tool_choice": {"type": "function", "function": []}}}',
+        '{"type": "session.update", "session": {"turn_detection": []}}',
+        '{"type": "session.update", "session": {"turn_detection": {"type": []}}}',
+        '{"type": "session.update", "session": {"": 1}}',
+        '{"type": "transcription_session.update", "session": []}',
+        '{"type": "transcription_session.update", "session": {"tools": []}}',
+        '{"type": "response.create", "response": {"modalities": []}}',
+        '{"type": "response.create", "response": {"temperature": "hot"}}',
+    ],
+    ids=lambda frame: repr(frame)[:60],
+)
+async def test_hostile_frames_get_errors_and_nothing_else(frame: str | bytes) -> None:
+    async with line("beta", language="de") as peer:
+        await peer.peer.receive(frame)
+        assert peer.sent[-1]["type"] == "error"
+        (updated,) = await peer.say("session.update", session={"voice": "echo"})
+        assert updated["session"]["voice"] == "echo"

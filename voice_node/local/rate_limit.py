@@ -4,7 +4,7 @@
 class RateLimit:
     """A bucket of `limit` responses that fills up again within `window_s`. `now` is in seconds of any clock."""
 
-    def __init__(self, limit: int = 300, window_s: float = 60.0) -> None:
+    def __init__(self, limit: int = 600, window_s: float = 60.0) -> None:
         self.limit = limit
         self._per_s = limit / window_s
         self._left = float(limit)

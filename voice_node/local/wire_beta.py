@@ -46,6 +46,8 @@ class Beta:
 
     def __init__(self) -> None:
         self._temperature: float = TEMPERATURE
+        self._asked: float | None = None
+        """What an update asks for that is not obeyed yet."""
 
     def read(self, event: dict[str, Any]) -> dict[str, Any]:
         """The GA event that a client means. Raises Refused."""
@@ -63,6 +65,8 @@ class Beta:
     def write(self, event: Event) -> Event | None:
         """What the client is told; None: nothing."""
         kind: str = event["type"]
+        if kind == "session.updated" and self._asked is not None:
+            self._temperature, self._asked = self._asked, None
         if kind in _UNKNOWN:
             return None
         told = {**event, "type": _RENAMED.get(kind, kind)}
@@ -83,13 +87,14 @@ class Beta:
 
     def refused(self, refused: Refused) -> Refused:
         """A refusal of a GA event, in the client's words."""
+        self._asked = None
         group = (refused.param or "").partition(".")[0]
         return in_flat_words(refused, f"{group}.")
 
     def _read_session(self, flat: Mapping[str, Any]) -> dict[str, Any]:
         wanted = {name: value for name, value in flat.items() if name not in _IGNORED}
         session = _read(read_flat, wanted)
-        self._temperature = wanted.get("temperature", self._temperature)
+        self._asked = wanted.get("temperature")
         return session
 
 
