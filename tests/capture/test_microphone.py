@@ -430,3 +430,20 @@ async def test_sound_that_is_cut_off_is_told_once(sound_card: SoundCard, tmp_pat
     (trouble,) = [change for change in told if isinstance(change, ServiceTrouble)]
     assert trouble == ServiceTrouble("clipping", microphone.problem or "")
     assert trouble.detail == "microphone default is too loud, its sound is cut off: lower capture.gain_db"
+
+
+async def test_another_source_is_never_heard_in_the_place_of_the_one_that_was_named(sound_card: SoundCard) -> None:
+    """PulseAudio would move the stream to its default."""
+    sound_card.load("usb")
+    async with open_microphone(CaptureSettings(device="pulse:usb.monitor")) as (microphone, told):
+        frames = await take(microphone, 120)
+        await last_told(told, is_open=True)
+        await until(lambda: sound_card.clients() >= 2)  # the stream, and the watch
+        sound_card.unload("usb")
+        await last_told(told, is_open=False)
+        assert sound_card.listeners() == 0
+        sound_card.load("usb")
+        back_at = time.monotonic()
+        await next_after_hole(microphone, frames)
+        assert time.monotonic() - back_at < 5
+        await last_told(told, is_open=True)

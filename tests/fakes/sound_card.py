@@ -187,6 +187,10 @@ class SoundCard:
                 env={**os.environ, **slot.environment},
             )  # fmt: skip
 
+    def carry_back(self) -> None:
+        """Let the microphone hear what the speaker plays, as loud and a little later, beside what is in the room."""
+        self._ask("load-module", "module-loopback", "source=speaker.monitor", "sink=room", "latency_msec=40")
+
     def listen_to(self, source: str) -> None:
         """Let `default` mean this source for whoever opens a microphone next."""
         self._ask("set-default-source", source)
@@ -194,6 +198,10 @@ class SoundCard:
     def listeners(self) -> int:
         """How many programs record from this card at the moment."""
         return self._ask("list", "short", "source-outputs").count("protocol-native")
+
+    def clients(self) -> int:
+        """How many programs are connected, this question left out."""
+        return len(self._ask("list", "short", "clients").splitlines()) - 1
 
     def players(self) -> int:
         """How many programs hold a stream that plays at the moment."""

@@ -350,3 +350,21 @@ async def test_a_sink_is_chosen_by_its_name_in_pulseaudio(sound_card: SoundCard,
     for device in ("pulse:stage", "stage"):
         async with open_speaker(PlaybackSettings(device=device, volume=100)) as (speaker, _):
             await next_reply_is_heard(sound_card, speaker, tmp_path, "stage")
+
+
+async def test_another_sink_never_sounds_in_the_place_of_the_one_that_was_named(
+    sound_card: SoundCard, tmp_path: Path
+) -> None:
+    """PulseAudio would move the stream to its default."""
+    sound_card.load("usb")
+    async with open_speaker(PlaybackSettings(device="pulse:usb", volume=100)) as (speaker, _):
+        await next_reply_is_heard(sound_card, speaker, tmp_path)
+        speaker.play("long", tone(300, RATE_HZ, 8000))
+        await until(lambda: speaker._queue.played_ms("long") > 0)
+        sound_card.unload("usb")
+        await until(lambda: speaker.problem is not None)
+        assert sound_card.players() == 0
+        sound_card.load("usb")
+        await until(lambda: speaker.problem is None, 5)
+        speaker.stop()
+        await next_reply_is_heard(sound_card, speaker, tmp_path)

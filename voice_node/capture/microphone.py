@@ -31,6 +31,7 @@ from voice_node.model.audio import Frame
 from voice_node.model.errors import CaptureLost
 from voice_node.model.turn import CaptureChanged, ServiceTrouble
 from voice_node.runtime.portaudio import PortAudio, Stream
+from voice_node.runtime.server_watch import ServerWatch
 from voice_node.runtime.sound_devices import DeviceMissing
 from voice_node.runtime.worker import Worker
 from voice_node.settings.schema import CaptureSettings
@@ -72,6 +73,8 @@ class Microphone:
         self._keeper: asyncio.Task[None] | None = None
         self._library: PortAudio | None = None
         self._stream: Stream | None = None
+        self._watch: ServerWatch | None = None
+        """Of a device that was chosen by its name in PulseAudio."""
         self._tap: Tap | None = None
         self._past_overruns = 0
         """Of the openings before this one."""
@@ -199,7 +202,7 @@ class Microphone:
                 return "it went away"
             if time.monotonic() > deadline:
                 return "it is open but gives no sound"
-            if library.should_let_go:
+            if library.should_let_go or (self._watch is not None and self._watch.has_lost):
                 return None
 
     async def _in_driver(self, function: Callable[[], _Result]) -> _Result:
@@ -238,6 +241,9 @@ class Microphone:
         device = library.find(settings.device, "input", self._card_name)
         self._name = device.name
         self._card_name = device.card_name
+        if device.server_name is not None:
+            self._watch = ServerWatch("input")
+            self._watch.start()
         there = device.input_channels
         if settings.channel >= there:
             raise DeviceMissing(f"it has {there} channels, so there is no channel {settings.channel} (the first is 0)")
@@ -251,6 +257,9 @@ class Microphone:
 
     def _close_device(self) -> None:
         """Runs on the worker, after an `_open_device` that was still under way."""
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
         if self._stream is not None:
             self._stream.close()
             self._stream = None

@@ -31,6 +31,7 @@ from voice_node.model.turn import PlaybackChanged
 from voice_node.playback.queue import RATE_HZ, PlaybackQueue, Played
 from voice_node.playback.renderer import Renderer
 from voice_node.runtime.portaudio import PortAudio, Stream, StreamFormat
+from voice_node.runtime.server_watch import ServerWatch
 from voice_node.runtime.sound_devices import DeviceMissing
 from voice_node.runtime.worker import Worker
 from voice_node.settings.schema import PlaybackSettings
@@ -191,6 +192,8 @@ class Speaker(_Clockwork):
         self._worker = Worker("speaker")
         self._library: PortAudio | None = None
         self._stream: Stream | None = None
+        self._watch: ServerWatch | None = None
+        """Of a device that was chosen by its name in PulseAudio."""
         self._card_name: str | None = None
         """What a number stood for when the device was first found."""
         self._retry_at = 0.0
@@ -215,7 +218,7 @@ class Speaker(_Clockwork):
         await self._has_work.wait()
 
     async def _get_ready(self) -> None:
-        if self._stream is not None and self._is_gone():
+        if self._stream is not None and (self._is_gone() or self._may_be_moved()):
             await self._close()
         if self._stream is None and not self._is_hung:
             try:
@@ -228,12 +231,19 @@ class Speaker(_Clockwork):
     async def _work(self) -> None:
         began = time.monotonic()
         await asyncio.sleep(_POLL_S)
-        if self._stream is None and began > self._retry_at:
+        if self._may_be_moved():
+            await self._close()
+            await self._get_ready()
+        elif self._stream is None and began > self._retry_at:
             await self._get_ready()
         if self._stream is None or self._is_hung:
             self._discard(_bytes_of(time.monotonic() - began))
         elif self._is_gone():
             await self._complain("it went away")
+
+    def _may_be_moved(self) -> bool:
+        """The sound server lost a device and may have put another in its place."""
+        return self._watch is not None and self._watch.has_lost
 
     def _is_gone(self) -> bool:
         return self._stream is None or not self._stream.is_active or time.monotonic() - self._called_at > _FROZEN_S
@@ -265,6 +275,9 @@ class Speaker(_Clockwork):
         self._library = library = PortAudio.open()
         device = library.find(self._wanted, "output", self._card_name)
         self._card_name = device.card_name
+        if device.server_name is not None:
+            self._watch = ServerWatch("output")
+            self._watch.start()
         there = device.output_channels
         self._position = 0
         self._called_at = time.monotonic()
@@ -275,6 +288,9 @@ class Speaker(_Clockwork):
 
     def _close_device(self) -> None:
         """Runs on the worker, after an `_open_device` that was still under way."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.stop()
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
