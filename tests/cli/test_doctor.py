@@ -13,6 +13,7 @@ from tests.fakes.broker import Broker
 from tests.fakes.mqtt_spy import MqttSpy
 from tests.fakes.realtime_server import RealtimeServer, Refuse
 from tests.system.house import Program, online, write_room
+from voice_node.cli.credentials import store
 from voice_node.cli.doctor import CHECKS
 
 pytestmark = pytest.mark.skipif(bool(fake.ABSENT), reason=fake.ABSENT)
@@ -66,6 +67,15 @@ async def test_a_file_that_cannot_be_used_and_a_secret_that_is_missing(tmp_path:
     assert "versions" in findings(command)
 
 
+async def test_the_services_credentials_are_found_beside_the_room_file(tmp_path: Path) -> None:
+    with Broker(users={"kitchen": PASSWORD}) as broker:
+        room = write_room(tmp_path, broker.port, mqtt={"username": "kitchen"})
+        store(tmp_path / "credentials", {"mqtt_password.kitchen": PASSWORD})
+        code, command = await doctor(tmp_path, room, "--json")
+    assert code == 0, command.output
+    assert "as kitchen: connected" in findings(command)["broker"]["text"]
+
+
 async def test_the_checks_together_end_in_time() -> None:
     assert max(timeout_s for _, _, timeout_s in CHECKS) < 25  # they run at once; the rest is starting and writing
 
@@ -94,6 +104,17 @@ async def test_a_report_holds_no_secret_and_no_spoken_word(tmp_path: Path, name:
     assert "[kitchen] refused" in files["journal.txt"]
     everything = "".join([*files.values(), command.output, command.log])
     for canary in (KEY, KEY[3:], PASSWORD, PIN, WORDS, "sings"):
+        assert canary not in everything
+
+
+async def test_a_report_on_a_broken_room_file_holds_no_secret_either(tmp_path: Path) -> None:
+    room = tmp_path / "kitchen.yaml"
+    _write(room, f"room: kitchen\nmqtt: {{password: {PASSWORD}}}\nnonsense: {PIN}x\napi_key: {KEY}\n")
+    code, command = await doctor(tmp_path, room, "--report", str(tmp_path / "r.zip"), VOICE_NODE_PIN=PIN)
+    assert code == 1
+    everything = "".join([*unpacked(tmp_path / "r.zip").values(), command.output, command.log])
+    assert "nonsense" in everything
+    for canary in (KEY, PASSWORD, PIN):
         assert canary not in everything
 
 

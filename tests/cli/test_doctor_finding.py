@@ -43,7 +43,18 @@ async def test_the_output_of_a_program() -> None:
 
 
 async def test_a_program_that_hangs_is_ended() -> None:
+    assert await output_of("sleep", "600", timeout_s=0.1) is None
     task = asyncio.create_task(output_of("sleep", "600"))
     await asyncio.sleep(0)
     task.cancel()
     assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError)
+
+
+async def test_a_broken_check_hides_no_other_and_tells_nothing_of_what_it_held() -> None:
+    async def break_down(_: Patient) -> Sequence[Finding]:
+        raise ValueError("canary")
+
+    (found,) = await examine("card", break_down, PATIENT, 5)
+    assert found.status is Status.FAULT
+    assert "ValueError" in found.text
+    assert "canary" not in str(found)

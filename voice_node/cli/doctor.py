@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from voice_node.cli.credentials import VARIABLES, with_stored
 from voice_node.cli.doctor_broker import check_broker
 from voice_node.cli.doctor_finding import Check, Finding, Patient, Status, examine, off_loop, output_of
 from voice_node.cli.doctor_machine import (
@@ -83,9 +84,9 @@ async def _visit(path: Path, *, with_report: bool) -> tuple[list[Finding], dict[
     findings, patient = _room_file(path)
     if patient is not None and await _is_running(patient):
         patient = replace(patient, is_running=True)
-    words: list[str] = []
+    words = [os.environ.get(variable, "") for variable in VARIABLES.values()]  # of a room file that is broken, too
     if patient is not None:
-        words = _words(patient)
+        words += _words(patient)
         looks = [examine(subject, check, patient, timeout_s) for subject, check, timeout_s in CHECKS]
         for found in await asyncio.gather(*looks):
             findings += found
@@ -105,22 +106,21 @@ async def _visit(path: Path, *, with_report: bool) -> tuple[list[Finding], dict[
 def _room_file(path: Path) -> tuple[list[Finding], Patient | None]:
     """What `check` says, and the room where there is one to look at."""
     try:
-        secrets = read_secrets(os.environ)
-    except ConfigError as error:
-        return [Finding("secrets", Status.FAULT, str(error), "Write it anew.")], None
-    try:
         room = load_room(path, [schema_problems])
     except ConfigError as error:
         return [Finding("room file", Status.FAULT, str(error), "Mend the lines that are named.")], None
+    environ = with_stored(os.environ, path, room.settings.room)
+    try:
+        secrets = read_secrets(environ)
+    except ConfigError as error:
+        return [Finding("secrets", Status.FAULT, str(error), "Write it anew.")], None
     missing = check_secrets(room.settings, secrets)
     findings = [Finding("room file", Status.OK, f"{path}: room {room.settings.room}")]
     if room.warnings:
         findings = [Finding("room file", Status.WARNING, "\n".join(room.warnings), "Change or delete these lines.")]
-    advice = (
-        "As a service: a file in /etc/voice-node/credentials; by hand: export it, or run doctor as the service does."
-    )
+    advice = "For the service: a file in /etc/voice-node/credentials, which `sudo` reads; by hand: export it."
     findings += [Finding("secrets", Status.FAULT, problem, advice) for problem in missing]
-    return findings, Patient(path, room.settings, secrets, os.environ)
+    return findings, Patient(path, room.settings, secrets, environ)
 
 
 async def _is_running(patient: Patient) -> bool:

@@ -7,11 +7,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from voice_node.runtime.child import end
 from voice_node.runtime.worker import Worker
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets
 
 Result = TypeVar("Result")
+
+COMMAND_S = 4.0
 
 
 class Status(StrEnum):
@@ -62,6 +65,9 @@ async def examine(subject: str, check: Check, patient: Patient, timeout_s: float
             return list(await check(patient))
     except TimeoutError:
         return [Finding(subject, Status.FAULT, f"no answer within {timeout_s:.0f} s", "Something hangs there.")]
+    except Exception as bug:  # noqa: BLE001 - a broken check must not hide what the others found
+        text = f"this could not be looked at: {type(bug).__name__}"  # its text may hold anything
+        return [Finding(subject, Status.FAULT, text, "This is a bug of voice-node: please report it.")]
 
 
 async def off_loop(function: Callable[[], Result]) -> Result:
@@ -73,16 +79,18 @@ async def off_loop(function: Callable[[], Result]) -> Result:
         worker.stop()
 
 
-async def output_of(*command: str) -> str | None:
-    """What a program prints, or None where there is none of that name or it fails."""
-    pipe = asyncio.subprocess.PIPE
+async def output_of(*command: str, timeout_s: float = COMMAND_S) -> str | None:
+    """What a program prints, or None where there is none of that name, it fails, or it takes longer than this."""
+    pipe, nowhere = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     try:
-        process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=asyncio.subprocess.DEVNULL)
+        process = await asyncio.create_subprocess_exec(*command, stdin=nowhere, stdout=pipe, stderr=nowhere)
     except OSError:
         return None
     try:
-        said, _ = await process.communicate()
-    except asyncio.CancelledError:
-        process.kill()
-        raise
+        async with asyncio.timeout(timeout_s):
+            said, _ = await process.communicate()
+    except TimeoutError:
+        return None
+    finally:
+        await end(process)
     return said.decode(errors="replace") if process.returncode == 0 else None

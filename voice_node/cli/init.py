@@ -14,11 +14,11 @@ import click
 from pydantic import SecretStr
 
 from voice_node.audio.level import SILENCE_DBFS
+from voice_node.cli.credentials import FOLDER, name_for_service, store
 from voice_node.cli.doctor_broker import check_broker
 from voice_node.cli.doctor_finding import Finding, Patient, Status
 from voice_node.cli.init_devices import Choice, choices, with_levels
 from voice_node.cli.init_room_file import Answers, BrokerPlace, broker_place, room_file, room_id
-from voice_node.cli.init_secrets import store
 from voice_node.model.errors import ConfigError, NodeError
 from voice_node.settings.edit import write_file
 from voice_node.settings.load import LoadedRoom, load_room
@@ -255,11 +255,11 @@ def _keep(identity: str, path: Path, folder: Path | None, secrets: Mapping[str, 
     if not secrets:
         return
     if folder is not None:
-        names = {name: f"{name}.{identity}" if name == "mqtt_password" else name for name in secrets}
-        for written in store(folder, {names[name]: secret for name, secret in secrets.items()}):
+        named = {name_for_service(name, identity): secret for name, secret in secrets.items()}
+        for written in store(folder, named):
             click.echo(f"Kept: {written}, for this user alone")
         return
-    own = path.absolute().parent / "credentials" / identity
+    own = path.absolute().parent / FOLDER / identity
     if asks and click.confirm(f"Keep what you typed in {own}, for this user alone?", default=True):
         for written in store(own, secrets):
             click.echo(f"Kept: {written}")
