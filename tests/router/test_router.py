@@ -786,3 +786,12 @@ def test_another_problem_is_in_health_at_once_and_the_same_one_is_not_told_again
     (health,) = of(rep.Health, board.hears(trouble))
     assert health.content == {"uptime_s": 5, "problems": {"state": 1}, "last_error": "state"}
     assert of(rep.Health, board.hears(trouble)) == []
+
+
+def test_a_finished_turn_names_the_conversation_of_the_service_where_it_told_one() -> None:
+    board = Switchboard()
+    told = TurnFinished("t1", ResponseStatus.COMPLETED, conversation_id="conv_1")
+    (event,) = of(rep.Happening, board.hears(told))
+    assert event.fields["conversation_id"] == "conv_1"
+    (event,) = of(rep.Happening, board.hears(finished("t2")))
+    assert "conversation_id" not in event.fields

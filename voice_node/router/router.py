@@ -252,8 +252,10 @@ class Router:
                 is_news = reason not in (LostReason.EMPTY, LostReason.MUTED)
                 chime = self._chime(ctl.Chime.ERROR) if is_news else []
                 return [*chime, *self.problem("turn_lost", text, turn_id), *told]
-            case TurnFinished(_, status, detail, timings_ms):
+            case TurnFinished(_, status, detail, timings_ms, conversation_id):
                 fields = {"status": status, "detail": detail, "timings_ms": timings_ms, "usage": usage}
+                if conversation_id is not None:
+                    fields["conversation_id"] = conversation_id
                 followed = [] if self._status.is_speaking else self._follow_up.reply_over()  # only written
                 return [rep.Happening(EventType.TURN_FINISHED, fields, turn_id), *told, *followed]
             case _:
