@@ -10,6 +10,7 @@ from tests.benchmarks.barge_in import measure_barge_in
 from tests.benchmarks.capture import measure_capture
 from tests.benchmarks.lasting import measure_memory, measure_reconnect
 from tests.benchmarks.mute import measure_mute
+from tests.benchmarks.offline import measure_offline
 from tests.benchmarks.process import machine, measure_gate, measure_process
 from tests.benchmarks.turns import measure_turns
 
@@ -22,6 +23,7 @@ PARTS = {
     "memory": measure_memory,
     "reconnect": measure_reconnect,
     "barge-in": measure_barge_in,
+    "offline": measure_offline,
 }
 
 

@@ -2,10 +2,15 @@ import pytest
 
 from tests.local.client import needs_espeak, needs_sox, utter
 from tests.local.rooms import ROOM, tool
-from voice_node.local.decoding import RATE_HZ, CommandDecoder
+from voice_node.local.decoding import RATE_HZ, CommandDecoder, Decoding
 from voice_node.local.intents import Intents
 
 pytestmark = [needs_espeak, needs_sox]
+
+
+def is_obeyed(decoding: Decoding) -> bool:
+    """At once, without being read back."""
+    return decoding.is_command and not decoding.is_doubtful
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +28,8 @@ def test_commands_are_heard(decoder: CommandDecoder, text: str, voice: str) -> N
 
 
 @pytest.mark.parametrize("text", ["my sister told me about the wedding", "thank you very much"])
-def test_other_speech_is_no_command(decoder: CommandDecoder, text: str) -> None:
-    assert not decoder.decode(utter(text, rate_hz=RATE_HZ)).is_command
+def test_other_speech_is_not_obeyed(decoder: CommandDecoder, text: str) -> None:
+    assert not is_obeyed(decoder.decode(utter(text, rate_hz=RATE_HZ)))
 
 
 @pytest.mark.parametrize("pcm", [b"", bytes(2), bytes(32000), b"\xff\x7f\x00\x80" * 8000])
@@ -32,10 +37,40 @@ def test_sound_without_speech_is_no_command(decoder: CommandDecoder, pcm: bytes)
     assert not decoder.decode(pcm).is_command
 
 
-def test_words_without_pronunciation_are_named() -> None:
+def test_words_that_no_dictionary_has_are_heard() -> None:
     decoder = CommandDecoder(Intents([tool("t", ["start the frobnicator"])], "en").grammar)
-    assert "'frobnicator'" in decoder.problems[0]
-    assert not decoder.decode(utter("start the frobnicator", rate_hz=RATE_HZ)).is_command
+    assert decoder.problems == ()
+    decoding = decoder.decode(utter("start the frobnicator", rate_hz=RATE_HZ))
+    assert decoding == Decoding("start the frobnicator", is_command=True)
+
+
+def test_words_without_pronunciation_are_named() -> None:
+    decoder = CommandDecoder(Intents([tool("t", ["start the 灯"])], "en").grammar)
+    assert "'灯'" in decoder.problems[0]
+
+
+@pytest.mark.parametrize("text", ["turn on the kitchen light", "turn on the kitchen lights"])
+def test_what_was_heard_before_changes_nothing(text: str) -> None:
+    """The front end's estimate of noise used to outlive an utterance: "light" or "lights" hung on the tests before."""
+    decoder = CommandDecoder(Intents(ROOM, "en").grammar)
+    pcm = decoder._with_noise(utter(text, rate_hz=RATE_HZ))
+    fresh = decoder._run(decoder._decoder, "sentences", pcm)
+    for other in (bytes(32000), utter("what a lovely day", "en-gb+f3", RATE_HZ), b"\xff\x7f\x00\x80" * 4000):
+        decoder._run(decoder._decoder, "sentences", other)
+        decoder._run(decoder._decoder, "phones", other)
+        assert decoder._run(decoder._decoder, "sentences", pcm) == fresh
+
+
+@pytest.mark.parametrize(("text", "said"), [("yes please", "yes please"), ("never mind", "never mind")])
+def test_answers_are_heard_where_no_sentence_is(decoder: CommandDecoder, text: str, said: str) -> None:
+    assert decoder.decode(utter(text, rate_hz=RATE_HZ)) == Decoding(said, is_command=True)
+
+
+def test_the_language_model_is_there_only_while_it_is_needed(decoder: CommandDecoder) -> None:
+    decoder.shrink()
+    assert not decoder.is_large
+    decoder.decode(utter("my sister told me about the wedding", rate_hz=RATE_HZ))
+    assert decoder.is_large
 
 
 SAID = [
@@ -65,6 +100,6 @@ VOICES = ["en-us", "en-gb", "en-us+f3"]
 def test_most_commands_are_kept_and_little_else_gets_through(decoder: CommandDecoder) -> None:
     """Floors well below what was measured, so that a change for the worse is seen."""
     right = [decoder.decode(utter(text, voice, RATE_HZ)).text == text for text in SAID for voice in VOICES]
-    wrong = [decoder.decode(utter(text, voice, RATE_HZ)).is_command for text in NOT_SAID for voice in VOICES]
-    assert sum(right) / len(right) >= 0.7
+    wrong = [is_obeyed(decoder.decode(utter(text, voice, RATE_HZ))) for text in NOT_SAID for voice in VOICES]
+    assert sum(right) / len(right) >= 0.85
     assert sum(wrong) / len(wrong) <= 0.1

@@ -15,8 +15,8 @@ NAMES = {one.name for one in ROOM}
 async def test_it_understands_what_is_allowed_offline() -> None:
     engine = Engine(ROOM, "en")
     engine.start()
-    assert engine.understand("what time is it", NAMES) == [Call("get_time", {})]
-    assert engine.understand("unlock the door", NAMES) == []
+    assert engine.read("what time is it", NAMES) == [Call("get_time", {})]
+    assert engine.read("unlock the door", NAMES) == []
     assert UNLOCK.name not in engine.tools
     await engine.close()
 
@@ -51,5 +51,5 @@ async def test_without_hassil_nothing_is_understood_and_nothing_breaks(
     engine = Engine(ROOM, "en")
     engine.start()
     assert "pip install 'voice-node[local]'" in caplog.text
-    assert engine.understand("what time is it", NAMES) == ()
+    assert engine.read("what time is it", NAMES) == ()
     await engine.close()

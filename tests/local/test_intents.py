@@ -12,7 +12,7 @@ NAMES = {one.name for one in ROOM}
 def jsgf_of(template: str, **properties: Any) -> str:
     intents = Intents([tool("t", [template], properties)], "en")
     assert intents.problems == ()
-    (sentence,) = intents.grammar.sentences
+    (sentence,) = (sentence for sentence in intents.grammar.sentences if sentence.tool)
     return sentence.jsgf
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from voice_node.local import wire
 from voice_node.local.conversation import Conversation, Item, entries_of, read_item
-from voice_node.local.dialogue import Answer, Say, answer
+from voice_node.local.dialogue import Answer, Say
 from voice_node.local.engine import Engine
 from voice_node.local.hearing import Hearing, Spawn
 from voice_node.local.rate_limit import RateLimit
@@ -113,7 +113,7 @@ class Answering:
             if unheard:
                 await asyncio.wait(unheard)
             entries = self._conversation.entries() if items is None else list(entries_of(items))
-            return answer(entries, response.order.offered, self._engine.tools, self._engine.understand)
+            return self._engine.answer(entries, response.order.offered)
 
         if self._limit.take(time.monotonic()):
             done = await response.run(decide)

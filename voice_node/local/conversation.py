@@ -33,6 +33,8 @@ class Item:
     """As on the wire."""
     words: str = ""
     """What a person said, as far as it may be obeyed."""
+    is_doubtful: bool = False
+    """It was heard badly: to be read back before it is obeyed."""
     audio_ms: float = 0.0
     """Sound that was sent for it: the most that it can be truncated to."""
     sound: str | None = None
@@ -131,7 +133,7 @@ def entries_of(items: Sequence[Item]) -> Iterator[Entry]:
         content = item.content
         match content["type"], content.get("role"):
             case "message", "user":
-                yield UserSaid(item.words)
+                yield UserSaid(item.words, item.is_doubtful)
             case "message", "assistant":
                 yield EngineSaid()
             case "function_call", _:

@@ -4,21 +4,29 @@ The rules, over the items of a conversation in their order:
 
 1. Outputs of calls after the last message are spoken, one sentence each: the tool's `say` where the output is a
    success, what went wrong where it is not.
-2. Else the last message of a person is matched: each part that was understood is called.
-3. Else, where home asked for a confirmation of calls and this is what was said to it, the same calls are made again:
-   home knows what a yes is.
-4. Else the engine says that it did not understand. It never guesses and never calls on a guess.
+2. Else the last message of a person is read, together with what the engine asked just before:
+   - asked whether it heard a sentence rightly: yes calls, no lets it be;
+   - asked for what a sentence lacked: the answer completes it, and the next lack is asked for;
+   - home asked for a confirmation of calls: whatever was said, the same calls are made again, since home knows what a
+     yes is; a stop lets them be.
+3. Words that are a sentence by themselves are called, whatever was asked; a sentence that lacks something is asked
+   about; one that was heard badly is read back before anything happens.
+4. The time, the date, "say that again", "stop" and "never mind" are the engine's own; a tool's sentence goes first.
+5. Else the engine says that it did not understand. It never guesses and never calls on a guess.
 
-Tools that ask for confirmation are not offered, unless the room file says `offline: true`.
+What was asked is not kept: it follows from the items before, by the same rules. Tools that ask for confirmation are not
+offered, unless the room file says `offline: true`.
 """
 
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol, assert_never
 
+from voice_node.local.phrases import Phrase, date_in_words, time_in_words
 from voice_node.local.slots import spoken
 from voice_node.settings.tools import Tool
 
@@ -26,8 +34,12 @@ NOT_UNDERSTOOD = "Sorry, I did not understand that."
 NO_ANSWER = "No answer from home."
 STILL_WAITING = "I am still waiting for your home."
 DONE = "Done."
+_DID_YOU_SAY = "Did you say: {}?"
 REALLY = "Shall I really do that?"
+LET_BE = "All right."
 _LONGEST_DETAIL = 160
+_DEEPEST = 4
+"""Questions in a row that are remembered."""
 _NOBODY_ANSWERED = re.compile(r"unreachable|time(d)?[ _-]?out|no answer|not answer|offline", re.IGNORECASE)
 _FIELD = re.compile(r"\{([A-Za-z0-9_-]+)\}")
 
@@ -63,6 +75,8 @@ class UserSaid:
     """A message of a person; "" where nothing was understood."""
 
     text: str
+    is_doubtful: bool = False
+    """It was heard, but badly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +106,36 @@ class CameBack:
 Entry = UserSaid | EngineSaid | Called | CameBack
 """Closed: one item of a conversation."""
 
-Understand = Callable[[str, Collection[str]], Sequence[Call]]
-"""Words and the offered tools -> calls; none where it is not understood."""
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """A call that lacks something."""
+
+    call: Call
+    missing: str
+    """The parameter."""
+    question: str
+
+
+class Understanding(Protocol):
+    """What words mean."""
+
+    def read(self, text: str, offered: Collection[str]) -> Sequence[Call] | Lack:
+        """The calls that this text asks for; none where it is not understood."""
+
+    def fill(self, lack: Lack, text: str) -> Call | Lack | None:
+        """The answer to a question put in; None where this is none."""
+
+    def phrase(self, text: str) -> Phrase | None:
+        """What is said to the engine itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question, and the calls that a yes to it makes, or the call that its answer completes."""
+
+    text: str
+    about: tuple[Call, ...] | Lack
 
 
 def is_offline_allowed(tool: Tool) -> bool:
@@ -101,22 +143,96 @@ def is_offline_allowed(tool: Tool) -> bool:
     return tool.policy == "never" if tool.offline is None else tool.offline
 
 
-def answer(
-    entries: Sequence[Entry], offered: Collection[str], tools: Mapping[str, Tool], understand: Understand
-) -> Answer:
-    """What to answer to this conversation; `offered` are the tools that may be called now."""
-    tail = list(_after_last_message(entries))
-    calls = {entry.call_id: entry for entry in entries if isinstance(entry, Called)}
-    results = [entry for entry in tail if isinstance(entry, CameBack)]
-    if results:
-        sentences = [_report(result, calls.get(result.call_id), tools) for result in results]
-        return Say(" ".join(dict.fromkeys(sentences)))
-    if tail:
-        return Say(STILL_WAITING)
-    last = entries[-1] if entries else None
-    understood = understand(last.text, offered) if isinstance(last, UserSaid) else ()
-    understood = understood or [call for call in _unconfirmed(entries) if call.tool in offered]
-    return CallAll(tuple(understood)) if understood else Say(NOT_UNDERSTOOD)
+class Dialogue:
+    """Answers conversations about `tools`."""
+
+    def __init__(self, tools: Mapping[str, Tool], understanding: Understanding) -> None:
+        self._tools = tools
+        self._understanding = understanding
+
+    def answer(self, entries: Sequence[Entry], offered: Collection[str], now: datetime) -> Answer:
+        """What to answer to this conversation; `offered` are the tools that may be called now, `now` is local time."""
+        decided = self._decide(entries, offered, now, _DEEPEST)
+        return Say(decided.text) if isinstance(decided, _Asked) else decided
+
+    def _decide(self, entries: Sequence[Entry], offered: Collection[str], now: datetime, depth: int) -> Answer | _Asked:
+        tail = list(_after_last_message(entries))
+        calls = {entry.call_id: entry for entry in entries if isinstance(entry, Called)}
+        results = [entry for entry in tail if isinstance(entry, CameBack)]
+        if results:
+            sentences = [_report(result, calls.get(result.call_id), self._tools) for result in results]
+            return Say(" ".join(dict.fromkeys(sentences)))
+        if tail:
+            return Say(STILL_WAITING)
+        last = entries[-1] if entries else None
+        if not isinstance(last, UserSaid):
+            return Say(NOT_UNDERSTOOD)
+        phrase = self._understanding.phrase(last.text)
+        before = entries[:-2] if len(entries) > 1 and isinstance(entries[-2], EngineSaid) else []
+        asked = self._decide(before, offered, now, depth - 1) if before and depth else None
+        answered = self._answer_to(asked, last, phrase) if isinstance(asked, _Asked) else None
+        if answered is not None and (not isinstance(answered, CallAll) or _are_offered(answered.calls, offered)):
+            return answered
+        understood = self._read(last, offered)
+        if understood is not None:
+            return understood
+        unconfirmed = [call for call in _unconfirmed(before) if call.tool in offered]
+        if unconfirmed and phrase is not Phrase.STOP:
+            return CallAll(tuple(unconfirmed))
+        return self._own(phrase, entries[:-1], offered, now, depth)
+
+    def _answer_to(self, asked: _Asked, said: UserSaid, phrase: Phrase | None) -> Answer | _Asked | None:
+        """What follows from the answer to a question; None where it is none."""
+        if phrase in (Phrase.NO, Phrase.STOP):
+            return Say(LET_BE)
+        if not isinstance(asked.about, Lack):
+            return CallAll(asked.about) if phrase is Phrase.YES and not said.is_doubtful else None
+        match self._understanding.fill(asked.about, said.text):
+            case Lack() as lack:
+                return _Asked(lack.question, lack)
+            case Call() as call if said.is_doubtful:
+                return _Asked(_DID_YOU_SAY.format(said.text), (call,))
+            case Call() as call:
+                return CallAll((call,))
+            case None:
+                return None
+
+    def _read(self, said: UserSaid, offered: Collection[str]) -> Answer | _Asked | None:
+        match self._understanding.read(said.text, offered):
+            case Lack() if said.is_doubtful:
+                return None
+            case Lack() as lack:
+                return _Asked(lack.question, lack)
+            case []:
+                return None
+            case calls if said.is_doubtful:
+                return _Asked(_DID_YOU_SAY.format(said.text), tuple(calls))
+            case calls:
+                return CallAll(tuple(calls))
+
+    def _own(
+        self, phrase: Phrase | None, before: Sequence[Entry], offered: Collection[str], now: datetime, depth: int
+    ) -> Answer:
+        """What the engine answers by itself."""
+        match phrase:
+            case Phrase.TIME:
+                return Say(time_in_words(now))
+            case Phrase.DATE:
+                return Say(date_in_words(now))
+            case Phrase.STOP | Phrase.NO:
+                return Say(LET_BE)
+            case Phrase.REPEAT:
+                said = [index for index, entry in enumerate(before) if isinstance(entry, EngineSaid)]
+                again = self._decide(before[: said[-1]], offered, now, depth - 1) if said and depth else None
+                return Say(again.text) if isinstance(again, Say | _Asked) else Say(NOT_UNDERSTOOD)
+            case Phrase.YES | None:
+                return Say(NOT_UNDERSTOOD)
+            case _:
+                assert_never(phrase)
+
+
+def _are_offered(calls: Sequence[Call], offered: Collection[str]) -> bool:
+    return all(call.tool in offered for call in calls)
 
 
 def _after_last_message(entries: Sequence[Entry]) -> Sequence[Entry]:
@@ -127,11 +243,9 @@ def _after_last_message(entries: Sequence[Entry]) -> Sequence[Entry]:
 
 
 def _unconfirmed(entries: Sequence[Entry]) -> Iterator[Call]:
-    """The calls that the last message but one was the question for."""
-    if len(entries) < 2 or not isinstance(entries[-2], EngineSaid):
-        return
+    """The calls at the end of `entries` that home wants confirmed."""
     calls = {entry.call_id: entry for entry in entries if isinstance(entry, Called)}
-    for entry in _after_last_message(entries[:-2]):
+    for entry in _after_last_message(entries):
         if isinstance(entry, CameBack) and entry.call_id in calls and _wants_confirmation(entry.output):
             yield Call(calls[entry.call_id].tool, _arguments(calls[entry.call_id]))
 

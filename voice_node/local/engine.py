@@ -2,16 +2,18 @@
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
-from voice_node.local.dialogue import Call, is_offline_allowed
+from voice_node.local.dialogue import Answer, Call, Dialogue, Entry, Lack, is_offline_allowed
+from voice_node.local.phrases import Phrase, phrase_of
 from voice_node.local.recogniser import Heard, Recogniser, WorkerLost
 from voice_node.local.voice import Voice
 from voice_node.settings.tools import Tool
 
 try:
-    from voice_node.local.intents import Intents
+    from voice_node.local.intents import Incomplete, Intents
 except ModuleNotFoundError:  # the extra `local` is not installed
-    Intents = None  # type: ignore[assignment,misc]  # the one way to say that a class may be missing
+    Incomplete = Intents = None  # type: ignore[assignment,misc]  # the one way to say that a class may be missing
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -22,6 +24,7 @@ class Engine:
     def __init__(self, tools: Sequence[Tool], language: str) -> None:
         self.tools: Mapping[str, Tool] = {tool.name: tool for tool in tools if is_offline_allowed(tool)}
         self.voice = Voice(language)
+        self._dialogue = Dialogue(self.tools, self)
         self._language = language
         self._intents: Intents | None = None
         self._recogniser: Recogniser | None = None
@@ -42,7 +45,7 @@ class Engine:
         if not self.voice.is_available:
             _LOGGER.warning("answers are text only without espeak-ng; get it by: apt install espeak-ng")
         grammar = self._intents.grammar
-        if not grammar.sentences:
+        if not any(sentence.tool for sentence in grammar.sentences):
             _LOGGER.warning("no tool has a sentence: nothing is understood")
         elif self._language.split("-")[0].lower() != "en":
             _LOGGER.warning("speech is understood in English only, not in %s; text is", self._language)
@@ -61,8 +64,35 @@ class Engine:
             raise WorkerLost("there is no recogniser")
         return await self._recogniser.recognise(pcm)
 
-    def understand(self, text: str, offered: Collection[str]) -> Sequence[Call]:
+    def answer(self, entries: Sequence[Entry], offered: Collection[str]) -> Answer:
+        """What to answer to this conversation; `offered` are the tools that may be called now."""
+        return self._dialogue.answer(entries, offered, datetime.now().astimezone())
+
+    def read(self, text: str, offered: Collection[str]) -> Sequence[Call] | Lack:
         """The calls that this text asks for; none where it is not understood."""
         if self._intents is None:
             return ()
-        return [Call(match.tool, match.arguments) for match in self._intents.match_all(text, offered)]
+        calls = [Call(match.tool, match.arguments) for match in self._intents.match_all(text, offered)]
+        found = None if calls else self._intents.read(text, offered)
+        return self._lack(found) if isinstance(found, Incomplete) else calls
+
+    def fill(self, lack: Lack, text: str) -> Call | Lack | None:
+        """The answer to a question put in; None where this is none."""
+        if self._intents is None:
+            return None
+        found = self._intents.fill(Incomplete(lack.call.tool, dict(lack.call.arguments), lack.missing), text)
+        match found:
+            case Incomplete():
+                return self._lack(found)
+            case None:
+                return None
+            case _:
+                return Call(found.tool, found.arguments)
+
+    def phrase(self, text: str) -> Phrase | None:
+        """What is said to the engine itself."""
+        return phrase_of(text, self._language.split("-")[0].lower())
+
+    def _lack(self, found: Incomplete) -> Lack:
+        question = self._intents.question(found) if self._intents is not None else ""
+        return Lack(Call(found.tool, found.arguments), found.missing, question)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 _WORD = re.compile(r"[^\s()\[\]|<>;]+")
 _SLOT = re.compile(r"<([a-z0-9_]+)>")
 _MARK = re.compile(r"<[a-z0-9_]+>")
+_SHORT_WEIGHT = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class SpokenSentence:
     """As the room file has it."""
     jsgf: str
     """The template as the right side of a JSGF rule; slots are `<name>`."""
+    is_short: bool = False
+    """Something is left out: heard only where a whole sentence fits clearly less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +45,50 @@ class Grammar:
     sentences: tuple[SpokenSentence, ...]
     slots: Mapping[str, Slot]
     filler: tuple[str, ...] = ()
+    answers: tuple[SpokenSentence, ...] = ()
+    """What makes sense after a question alone: listened for where no sentence was heard."""
+
+    def words(self) -> tuple[str, ...]:
+        """Each word once."""
+        texts = [_MARK.sub(" ", sentence.jsgf) for sentence in (*self.sentences, *self.answers)]
+        phrases = [phrase for slot in self.slots.values() for phrase in slot.phrases]
+        return tuple(dict.fromkeys(word for text in (*texts, *phrases, *self.filler) for word in _WORD.findall(text)))
 
     def to_jsgf(self, is_known: Callable[[str], bool]) -> tuple[str | None, tuple[str, ...]]:
-        """The grammar in JSGF without what has no pronunciation, and one line for each thing left out.
+        """The sentences in JSGF without what has no pronunciation, and one line for each thing left out.
 
         None: nothing is left to listen for.
         """
+        return self._to_jsgf(self.sentences, is_known)
+
+    def answers_to_jsgf(self, is_known: Callable[[str], bool]) -> str | None:
+        """The answers in the same form; what is left out is no news after `to_jsgf`."""
+        return self._to_jsgf(self.answers, is_known)[0]
+
+    def _to_jsgf(
+        self, wanted: tuple[SpokenSentence, ...], is_known: Callable[[str], bool]
+    ) -> tuple[str | None, tuple[str, ...]]:
         problems: list[str] = []
         rules = {name: list(_sayable(slot, is_known, problems)) for name, slot in self.slots.items()}
         sentences: list[str] = []
-        for sentence in self.sentences:
+        is_weighted = any(sentence.is_short for sentence in wanted)
+        for sentence in wanted:
             unknown = [word for word in _WORD.findall(_MARK.sub(" ", sentence.jsgf)) if not is_known(word)]
             empty = [name for name in _SLOT.findall(sentence.jsgf) if not rules[name]]
             if unknown or empty:
                 why = f"no pronunciation is known for {', '.join(repr(word) for word in unknown)}" if unknown else ""
                 why = why or f"no value of {self.slots[empty[0]].place} can be pronounced"
-                problems.append(f"tool {sentence.tool}: the sentence {sentence.template!r} is not listened for: {why}")
+                if not sentence.is_short and sentence.tool:
+                    place = f"tool {sentence.tool}: the sentence {sentence.template!r}"
+                    problems.append(f"{place} is not listened for: {why}")
             else:
-                sentences.append(sentence.jsgf)
+                weight = f"/{_SHORT_WEIGHT if sentence.is_short else 1}/ " if is_weighted else ""
+                sentences.append(f"{weight}({sentence.jsgf})")
         if not sentences:
             return None, tuple(problems)
         filler = f"[{' | '.join(self.filler)}]" if self.filler else ""
         lines = ["#JSGF V1.0;", "grammar room;"]
-        lines.append(f"public <sentence> = {filler} ({' | '.join(f'({text})' for text in sentences)}) {filler};")
+        lines.append(f"public <sentence> = {filler} ({' | '.join(sentences)}) {filler};")
         lines += [f"<{name}> = {' | '.join(phrases)};" for name, phrases in rules.items() if phrases]
         return "\n".join(lines), tuple(problems)
 
@@ -78,6 +102,7 @@ class Grammar:
         content = json.loads(text)
         return cls(
             sentences=tuple(SpokenSentence(**sentence) for sentence in content["sentences"]),
+            answers=tuple(SpokenSentence(**sentence) for sentence in content["answers"]),
             slots={name: Slot(slot["place"], tuple(slot["phrases"])) for name, slot in content["slots"].items()},
             filler=tuple(content["filler"]),
         )

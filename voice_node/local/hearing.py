@@ -175,16 +175,17 @@ class Hearing:
             await self._fail(item, "too_much_sound", "Too much was said at once.")
 
     async def _recognise(self, item: Item, pcm: bytes) -> None:
-        words, is_command = "", False
+        words, is_command, is_doubtful = "", False, False
         if pcm:
             try:
                 heard = await self._engine.recognise(pcm)
             except WorkerLost:
                 await self._fail(item, "recognition_failed", "Speech could not be recognised on this device.")
                 return
-            words, is_command = heard.text, heard.is_command
+            words, is_command, is_doubtful = heard.text, heard.is_command, heard.is_doubtful
         if is_command:
             item.words = " ".join(filter(None, (item.words, words)))
+            item.is_doubtful = is_doubtful
         if self._writes_down:
             index = _sound_index(item)
             item.content["content"][index]["transcript"] = words

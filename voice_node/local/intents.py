@@ -29,11 +29,20 @@ from hassil.parser import ParseError
 from hassil.recognize import recognize_all
 
 from voice_node.local.grammar import Grammar, Slot, SpokenSentence
-from voice_node.local.slots import Sayable, Span, Values, read_slot
+from voice_node.local.phrases import phrases
+from voice_node.local.short_forms import without
+from voice_node.local.slots import Sayable, Span, Values, read_slot, spoken
 from voice_node.settings.tools import Tool
 
 _FILLER = {"en": ("please",), "de": ("bitte",)}
 """Words of politeness by language: they may stand anywhere and mean nothing here."""
+_ANSWERS = {
+    "en": "[(in|to|for|at|on|about|make it)] [the] {%s} [(percent|degrees|degree|minutes|minute)]",
+    "de": "[(in|im|auf|für|um)] [(der|die|das|dem|den)] {%s} [(prozent|grad|minuten|minute|uhr)]",
+}
+"""How a question for one parameter is answered, by language."""
+_MOST_LISTED = 4
+"""Values that a question names."""
 _MOST_GLUED = 64
 """Spellings of one piece without a space in it, such as `light[s]`."""
 _LONGEST_TEXT = 500
@@ -50,6 +59,16 @@ class Match:
     """Typed as the tool's JSON Schema has them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """A sentence was understood but for something that the tool cannot do without."""
+
+    tool: str
+    arguments: dict[str, Any]
+    missing: str
+    """The parameter to ask for; others may be missing too."""
+
+
 class _Unusable(Exception):
     """Why a template cannot be used."""
 
@@ -64,37 +83,95 @@ class Intents:
         self._whole = {tool.name: _integers(tool) for tool in tools}
         self._slots: dict[str, Slot] = {}
         self._sentences: list[SpokenSentence] = []
+        self._choices: dict[tuple[str, str], Sayable] = {}
+        self._answers: dict[str, SpokenSentence] = {}
+        answers: dict[str, Intent] = {}
         problems: list[str] = []
         blocks: dict[str, Intent] = {}
         for number, tool in enumerate(tools):
             block = self._read(tool, f"t{number}", problems)
             if block.sentence_texts:
                 blocks[tool.name] = Intent(tool.name, [block])
+                answers |= self._read_answers(tool, f"t{number}", block)
         self._templates = Templates(language=self._language, intents=blocks, skip_words=list(self._filler))
+        self._answer_templates = Templates(language=self._language, intents=answers, skip_words=list(self._filler))
         self.problems: tuple[str, ...] = tuple(problems)
 
     @property
     def grammar(self) -> Grammar:
         """What the recogniser listens for."""
-        return Grammar(tuple(self._sentences), self._slots, self._filler)
+        questions = [SpokenSentence("", text, text) for text in phrases(self._language, are_questions=True)]
+        answers = [SpokenSentence("", text, text) for text in phrases(self._language, are_questions=False)]
+        return Grammar((*self._sentences, *questions), self._slots, self._filler, (*self._answers.values(), *answers))
 
     def match(self, text: str, offered: Collection[str]) -> Match | None:
         """The first of the `offered` tools that means this, whatever the case, the punctuation and the digits."""
-        text = re.sub(r"(?<=[\w%°])[.,!?;:]+(?=\s|$)", "", text)
-        if not text.strip() or len(text) > _LONGEST_TEXT:
-            return None
-        for result in recognize_all(text, self._templates):
-            name = result.intent.name
+        found = self.read(text, offered)
+        return found if isinstance(found, Match) else None
+
+    def read(self, text: str, offered: Collection[str]) -> Match | Incomplete | None:
+        """Like `match`; where nothing is whole, the first that lacks the least."""
+        incomplete: tuple[int, Incomplete] | None = None
+        for name, arguments in self._results(self._templates, text):
             if name not in offered:
                 continue
             fixed, required = self._required[name]
-            arguments = dict(fixed)
-            for slot, entity in result.entities.items():
-                is_whole = slot in self._whole[name]
-                arguments[slot] = int(entity.value) if is_whole else entity.value
-            if required <= arguments.keys():
+            arguments = {**fixed, **arguments}
+            missing = self._missing(name, arguments)
+            if not required - arguments.keys():
                 return Match(name, arguments)
+            if missing and len(missing) == len(required - arguments.keys()):
+                lacking = Incomplete(name, arguments, missing[0])
+                if incomplete is None or len(missing) < incomplete[0]:
+                    incomplete = len(missing), lacking
+        return incomplete[1] if incomplete is not None else None
+
+    def fill(self, question: Incomplete, text: str) -> Match | Incomplete | None:
+        """The answer to `question` put in; None where this is none."""
+        key = f"{question.tool}.{question.missing}"
+        for name, arguments in self._results(self._answer_templates, text):
+            if name == key:
+                arguments = {**question.arguments, **arguments}
+                missing = self._missing(question.tool, arguments)
+                if missing:
+                    return Incomplete(question.tool, arguments, missing[0])
+                return Match(question.tool, arguments)
         return None
+
+    def question(self, incomplete: Incomplete) -> str:
+        """What to ask for the missing parameter."""
+        name = spoken(incomplete.missing)
+        match self._choices[incomplete.tool, incomplete.missing]:
+            case Values(choices):
+                values = [" ".join(spoken(value).split()) for _, value in choices]
+                if len(values) == 2:
+                    return f"{values[0].capitalize()} or {values[1]}?"
+                if len(values) <= _MOST_LISTED:
+                    return f"Which {name}: {', '.join(values[:-1])} or {values[-1]}?"
+                return f"Which {name}?"
+            case Span(start, stop, _):
+                return f"What {name}, from {start} to {stop}?"
+
+    def _missing(self, tool: str, arguments: Collection[str]) -> list[str]:
+        """The parameters that can be asked for, as the schema orders them."""
+        _, required = self._required[tool]
+        return [slot for name, slot in self._choices if name == tool and slot in required and slot not in arguments]
+
+    def _results(self, templates: Templates, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What hassil finds: names of intents, and arguments with the types of the schema."""
+        text = re.sub(r"(?<=[\w%°])[.,!?;:]+(?=\s|$)", "", text)
+        if not text.strip() or len(text) > _LONGEST_TEXT:
+            return
+        for result in recognize_all(text, templates):
+            name = result.intent.name
+            whole = self._whole[name.partition(".")[0]]
+            yield (
+                name,
+                {
+                    slot: int(entity.value) if slot in whole else entity.value
+                    for slot, entity in result.entities.items()
+                },
+            )
 
     def match_all(self, text: str, offered: Collection[str]) -> tuple[Match, ...]:
         """Like `match`; where the whole means nothing, the parts between `and` may, if all of them do."""
@@ -119,6 +196,7 @@ class Intents:
             if isinstance(sayable, str):
                 unusable[name] = sayable
                 continue
+            self._choices[tool.name, name] = sayable
             lists[name] = _slot_list(name, sayable)
             phrases = tuple(dict.fromkeys(self._phrases(sayable)))
             self._slots[f"{prefix}_{index}"] = Slot(f"tool {tool.name}: {name}", phrases)
@@ -132,7 +210,35 @@ class Intents:
             else:
                 texts.append(template)
                 self._sentences.append(SpokenSentence(tool.name, template, jsgf))
+        for short in dict.fromkeys(self._shortened(tool, texts)):
+            if short not in texts:
+                texts.append(short)
+                jsgf = _Writer(rules, unusable).sentence(short)
+                self._sentences.append(SpokenSentence(tool.name, short, jsgf, is_short=True))
         return IntentData(sentence_texts=texts, slot_lists=lists)
+
+    def _shortened(self, tool: Tool, templates: Sequence[str]) -> Iterator[str]:
+        """Each sentence without one of what the tool needs."""
+        _, required = self._required[tool.name]
+        for template in list(templates):
+            for (name, slot), sayable in self._choices.items():
+                if name == tool.name and slot in required:
+                    short = without(template, slot, self._language, is_number=isinstance(sayable, Span))
+                    if short is not None:
+                        yield short
+
+    def _read_answers(self, tool: Tool, prefix: str, block: IntentData) -> Iterator[tuple[str, Intent]]:
+        """Intents of the name `tool.parameter`."""
+        pattern = _ANSWERS.get(self._language, "{%s}")
+        _, required = self._required[tool.name]
+        for index, slot in enumerate(tool.parameters.get("properties", {})):
+            if slot in required and (tool.name, slot) in self._choices:
+                template = pattern % slot
+                jsgf = _Writer({slot: f"{prefix}_{index}"}, {}).sentence(template)
+                phrases_said = self._slots[f"{prefix}_{index}"].phrases
+                self._answers.setdefault(" ".join(phrases_said), SpokenSentence(tool.name, template, jsgf))
+                data = IntentData(sentence_texts=[template], slot_lists=block.slot_lists)
+                yield f"{tool.name}.{slot}", Intent(f"{tool.name}.{slot}", [data])
 
     def _phrases(self, sayable: Sayable) -> Iterator[str]:
         match sayable:

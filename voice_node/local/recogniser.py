@@ -22,7 +22,7 @@ _LOGGER = logging.getLogger(__name__)
 
 RATE_HZ = 16000
 LOAD_S = 60.0
-DECODE_S = 5.0
+DECODE_S = 10.0
 _MOST_WAITING = 8
 _BYTES_PER_S = 2 * RATE_HZ
 
@@ -37,6 +37,8 @@ class Heard:
     text: str
     """The command's words; else what the language model made of it, which may be nothing or nonsense."""
     is_command: bool
+    is_doubtful: bool = False
+    """A command that was heard badly: read it back before it is obeyed."""
 
 
 class WorkerLost(Exception):
@@ -87,7 +89,7 @@ class Recogniser:
                     async with asyncio.timeout(self._decode_s + len(pcm) / _BYTES_PER_S):
                         await _send(process, Kind.SOUND, pcm)
                         heard = json.loads(await _receive(process, Kind.HEARD))
-                        return Heard(str(heard["text"]), bool(heard["is_command"]))
+                        return Heard(str(heard["text"]), bool(heard["is_command"]), bool(heard.get("is_doubtful")))
                 except TimeoutError:
                     _LOGGER.warning("the recogniser took too long for %.1f s of sound: killed", len(pcm) / _BYTES_PER_S)
                     await self._end()

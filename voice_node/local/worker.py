@@ -6,15 +6,21 @@ alarm clock, whose signal needs no Python to run.
 
 import json
 import os
+import select
 import signal
 import sys
 from dataclasses import asdict
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from voice_node.local.frames import HEADER, MISSING, Kind, pack, unpack_header
 from voice_node.local.grammar import Grammar
 
+if TYPE_CHECKING:
+    from voice_node.local.decoding import CommandDecoder
+
 _BYTES_PER_S = 32000
+_LARGE_S = 120
+"""So long without a segment, and the language model is dropped."""
 
 
 def main() -> int:
@@ -32,12 +38,19 @@ def main() -> int:
         return 0
     decoder = CommandDecoder(Grammar.from_json(grammar.decode()))
     _write(answers, Kind.READY, decoder.problems)
-    while (pcm := _read(questions)) is not None:
+    while (pcm := _read_when_there(questions, decoder)) is not None:
         signal.alarm(15 + 2 * len(pcm) // _BYTES_PER_S)
         heard = decoder.decode(pcm)
         signal.alarm(0)
         _write(answers, Kind.HEARD, asdict(heard))
     return 0
+
+
+def _read_when_there(source: BinaryIO, decoder: "CommandDecoder") -> bytes | None:
+    """The next frame; what is not needed meanwhile is dropped."""
+    if decoder.is_large and not select.select([source], [], [], _LARGE_S)[0]:
+        decoder.shrink()
+    return _read(source)
 
 
 def _read(source: BinaryIO) -> bytes | None:
