@@ -66,6 +66,55 @@ def test_people_get_a_table(room: Path, recording: Path) -> None:
     assert len(rows) == 2
 
 
+@needs_speech
+def test_a_trace_says_what_was_decided_and_why(room: Path, recording: Path) -> None:
+    run = voice_node("gate", room, recording, "--trace")
+    name, head, *rows = run.stdout.splitlines()
+    assert name == str(recording)
+    assert head.split()[0] == "s"
+    assert any("it is sent" in row for row in rows)
+    assert any("nothing held it for the hang-over" in row for row in rows)
+    assert len(rows) < 200
+
+
+@needs_speech
+def test_a_trace_can_be_read_by_machines(room: Path, recording: Path) -> None:
+    run = voice_node("gate", room, recording, "--trace", "--json")
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    assert {line["phase"] for line in lines} >= {"closed", "sent"}
+    assert [line["at_ms"] for line in lines] == sorted(line["at_ms"] for line in lines)
+    assert {type(line["probability"]) for line in lines} <= {float, type(None)}
+
+
+@needs_speech
+def test_a_recording_is_drawn(room: Path, recording: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")
+    picture = tmp_path / "picture.png"
+    run = voice_node("gate", room, recording, "--plot", picture)
+    assert run.returncode == 0, run.stderr
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "2 segments" in run.stderr
+    run = voice_node("gate", room, recording, "--plot", tmp_path / "no" / "such.png")
+    assert run.returncode == 1
+    assert "such.png: cannot be written" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_one_recording_is_drawn_at_a_time(room: Path, tmp_path: Path) -> None:
+    run = voice_node("gate", room, tmp_path / "a.wav", tmp_path / "b.wav", "--plot", tmp_path / "p.png")
+    assert run.returncode == 2
+    assert "--plot draws one recording" in run.stderr
+
+
+@needs_speech
+def test_without_the_second_opinion_the_detector_decides_alone(room: Path, recording: Path) -> None:
+    room.write_text("room: kitchen\ngate: {confirm: off}\n")
+    run = voice_node("gate", room, recording, "--trace", "--json")
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    assert {line["probability"] for line in lines} == {None}
+    assert "candidate" not in {line["phase"] for line in lines}
+
+
 def test_a_file_that_is_no_recording_is_named_and_exits_with_78(room: Path, tmp_path: Path) -> None:
     path = tmp_path / "broken.wav"
     path.write_bytes(b"RIFF but nothing else")
