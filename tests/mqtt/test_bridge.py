@@ -337,3 +337,18 @@ async def test_a_short_storm_loses_nothing_that_may_wait(broker: Broker) -> None
 
 def _item(seen: Seen) -> str | None:
     return json.loads(seen.payload).get("item_id") if seen.topic == BRANCH + "transcript" else None
+
+
+async def test_a_call_whose_time_is_over_is_not_sent(broker: Broker) -> None:
+    async with node(broker.port) as (bridge, _), MqttSpy(broker.port) as spy:
+        assert await bridge.publish(replace(call(), expiry_s=-0.1)) is Published.TIMEOUT
+        bridge.offer(Message(BRANCH + "speech", b"ON", qos=0))
+        await spy.wait_for(lambda seen: seen.topic == BRANCH + "speech")
+        assert not [seen for seen in spy.messages if seen.topic == call().topic]
+
+
+async def test_the_broker_is_told_whole_seconds(broker: Broker) -> None:
+    async with node(broker.port) as (bridge, _), MqttSpy(broker.port) as spy:
+        assert await bridge.publish(replace(call(), expiry_s=1.2)) is Published.DELIVERED
+        seen = await spy.wait_for(lambda seen: seen.topic == call().topic)
+        assert seen.expiry_s in (1, 2)

@@ -163,6 +163,8 @@ class Bridge:
         if self._is_too_large(message):
             self._complain(message, "larger than the broker takes")
             return Published.REFUSED
+        if message.expiry_s is not None and message.expiry_s <= 0:
+            return Published.TIMEOUT  # its time went by on the way here
         ticket = self._connection.publish(message)
         if ticket is None:
             return Published.UNREACHABLE

@@ -13,6 +13,7 @@ holds one in `on_publish`), decode nothing and wait for nothing.
 
 import asyncio
 import logging
+import math
 import socket
 import ssl
 import struct
@@ -199,7 +200,7 @@ class Connection:
             return None
         properties = _new_properties(PacketTypes.PUBLISH)
         if message.expiry_s is not None:
-            properties.MessageExpiryInterval = message.expiry_s
+            properties.MessageExpiryInterval = max(1, math.ceil(message.expiry_s))
         if message.response_topic is not None:
             properties.ResponseTopic = message.response_topic
         if message.correlation is not None:

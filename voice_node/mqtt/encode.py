@@ -1,7 +1,6 @@
 """Reports to messages, exactly as the MQTT contract has them."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -167,8 +166,8 @@ def _call(call: CallReport, topics: Topics, now: datetime) -> Message:
     )
 
 
-def _seconds_to(expires_at: datetime, now: datetime) -> int:
-    return max(1, math.ceil((expires_at - now).total_seconds()))
+def _seconds_to(expires_at: datetime, now: datetime) -> float:
+    return (expires_at - now).total_seconds()
 
 
 def _response(response: Response, topics: Topics) -> tuple[Message, ...]:
@@ -203,7 +202,7 @@ def _message(
     *,
     qos: Literal[0, 1] = 1,
     is_kept: bool = False,
-    expiry_s: int | None = None,
+    expiry_s: float | None = None,
     response_topic: str | None = None,
     correlation: bytes | None = None,
 ) -> Message:

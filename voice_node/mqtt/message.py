@@ -30,7 +30,8 @@ class Message:
     """Only the newest on this topic counts, and it is sent again on every connection."""
     is_kept: bool = False
     """May wait while the broker is away. Its payload is a JSON object."""
-    expiry_s: int | None = None
+    expiry_s: float | None = None
+    """What is left of its time; the broker is told whole seconds, rounded up."""
     response_topic: str | None = None
     correlation: bytes | None = None
 
