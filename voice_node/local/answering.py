@@ -5,7 +5,7 @@ The rules:
 1. One response at a time belongs to the conversation; a few out-of-band ones may run beside it.
 2. A response waits for what was committed before it.
 3. Speech interrupts the conversation's response where the session says so. A turn that ends while a response still
-   runs is answered after it.
+   runs is answered after it. A silence that timed out is answered by a question.
 4. An out-of-band response whose metadata has `voice_node: say` speaks the text of its input as it stands.
 5. A client has a number of responses a minute; one more fails.
 """
@@ -25,6 +25,7 @@ from voice_node.local.refusal import Refused
 from voice_node.local.responding import Order, Response, Send
 from voice_node.local.session import check_response
 
+STILL_THERE = "Are you still there?"
 _MOST_OUT_OF_BAND = 4
 
 
@@ -78,6 +79,11 @@ class Answering:
         else:
             self._start(self._order({}, is_out_of_band=False), None)
 
+    def ask(self) -> None:
+        """Nobody has said anything for long, and the session says that this is answered."""
+        if self.session["type"] == "realtime" and self._active is None:
+            self._start(self._order({}, is_out_of_band=False), None, STILL_THERE)
+
     def interrupt(self) -> None:
         """Somebody speaks."""
         self._is_turn_waiting = False
@@ -94,19 +100,22 @@ class Answering:
             raise Refused("response_cancel_not_active", "Cancellation failed: no active response found.", "response_id")
         response.cancel()
 
-    def _start(self, order: Order, items: Sequence[Item] | None) -> None:
+    def _start(self, order: Order, items: Sequence[Item] | None, words: str | None = None) -> None:
+        """`words` are said instead of an answer."""
         response = Response(order, self._conversation, self._engine.voice, self._send)
         if order.is_out_of_band:
             self._beside[order.id] = response
         else:
             self._active = response
-        self._spawn(self._respond(response, items)).set_name(order.id)
+        self._spawn(self._respond(response, items, words)).set_name(order.id)
 
-    async def _respond(self, response: Response, items: Sequence[Item] | None) -> None:
+    async def _respond(self, response: Response, items: Sequence[Item] | None, words: str | None) -> None:
         unheard = self._hearing.unheard
 
         async def decide() -> Answer:
             await self._send(wire.rate_limits_updated(self._limit.limit, self._limit.remaining, self._limit.reset_s))
+            if words is not None:
+                return Say(words)
             metadata = response.order.metadata or {}
             if response.order.is_out_of_band and metadata.get("voice_node") == "say":
                 return Say(" ".join(item.words for item in items or () if item.words))

@@ -17,7 +17,7 @@ from voice_node.local.reading import read_object
 from voice_node.local.refusal import Refused
 from voice_node.local.responding import Send
 from voice_node.local.session import updated
-from voice_node.local.turn_detection import SpeechStarted
+from voice_node.local.turn_detection import SpeechStarted, SpeechStopped, TimedOut
 
 _LONGEST_PLAIN = 1024 * 1024
 """Characters of an event without sound."""
@@ -93,11 +93,13 @@ class Peer:
             turns = self._hearing.turns
             if turns is None:
                 continue
-            if isinstance(edge, SpeechStarted):
-                if turns.interrupts_response:
+            match edge:
+                case SpeechStarted() if turns.interrupts_response:
                     self._answering.interrupt()
-            elif turns.creates_response:
-                self._answering.answer_turn()
+                case SpeechStopped() if turns.creates_response:
+                    self._answering.answer_turn()
+                case TimedOut() if turns.creates_response:
+                    self._answering.ask()
 
     async def _clear(self, _event: dict[str, Any]) -> None:
         await self._hearing.clear()
