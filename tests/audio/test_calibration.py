@@ -7,7 +7,8 @@ from voice_node.audio.calibration import (
     obstacles,
     propose_distance,
     propose_gain,
-    propose_gate,
+    propose_hang_over,
+    propose_strictness,
     remarks,
 )
 from voice_node.audio.level import SILENCE_DBFS
@@ -29,7 +30,8 @@ def test_a_good_room_stays_as_it_is() -> None:
     proposals = [
         propose_gain(VOICE, room()),
         propose_distance(NOISE, VOICE, room()),
-        *propose_gate(VOICE, GOOD, room()),
+        propose_strictness(GOOD, room()),
+        propose_hang_over(VOICE, room()),
     ]
     assert [(proposal.section, proposal.key) for proposal in proposals] == [
         ("capture", "gain_db"),
@@ -124,7 +126,7 @@ def test_the_distance_from_the_noise(swing: float, faint: float, now: float, wan
 )
 def test_strictness(heard: tuple[float, ...], wrong: tuple[float, ...], now: int, wanted: int) -> None:
     verdicts = {at: Verdicts(heard[at], wrong[at]) for at in range(4)}
-    proposal, _ = propose_gate(VOICE, verdicts, room(gate={"aggressiveness": now}))
+    proposal = propose_strictness(verdicts, room(gate={"aggressiveness": now}))
     assert proposal.value == wanted
     assert ("; " in proposal.reason) is (wanted != now)
 
@@ -133,5 +135,12 @@ def test_strictness(heard: tuple[float, ...], wrong: tuple[float, ...], now: int
     ("pause", "now", "wanted"), [(200, 700, 700), (600, 700, 850), (1200, 700, 1450), (900, 2000, 2000)]
 )
 def test_a_pause_within_the_sentence_does_not_end_it(pause: int, now: int, wanted: int) -> None:
-    *_, proposal = propose_gate(replace(VOICE, longest_pause_ms=pause), GOOD, room(gate={"hang_over_ms": now}))
+    proposal = propose_hang_over(replace(VOICE, longest_pause_ms=pause), room(gate={"hang_over_ms": now}))
     assert proposal.value == wanted
+
+
+def test_a_second_opinion_takes_care_of_noise_that_swings() -> None:
+    restless = replace(NOISE, swing_db=9)
+    assert propose_distance(restless, VOICE, room()).value == 10
+    assert not propose_distance(restless, VOICE, room(), is_confirmed=True).is_change
+    assert propose_distance(restless, replace(VOICE, faint_dbfs=-56), room(), is_confirmed=True).value == 4

@@ -5,8 +5,9 @@ The rules:
 Gain        raises the voice to `TARGET_DBFS`, and no further than its peaks leave `HEADROOM_DB`. It does not lower: a
             voice that is loud and not clipped is heard.
 Noise       `min_snr_db` must lie above what the noise swings, and below what three of four frames of the voice reach.
+            Where a second opinion confirms speech (`gate.confirm`), noise that swings is its business.
 Detector    `aggressiveness` is the strictest at which most of the voice is still taken for one.
-Pauses      `hang_over_ms` must outlast the longest pause within the sentence.
+Pauses      `hang_over_ms` must outlast the longest pause within a sentence that was read.
 
 What is in force and fits stays as it is. All is measured before the gain, which moves noise and voice alike.
 """
@@ -135,27 +136,23 @@ def propose_gain(voice: Voice, settings: RoomSettings) -> Proposal:
     return Proposal("capture", "gain_db", now, value, reason)
 
 
-def propose_gate(voice: Voice, verdicts: Mapping[int, Verdicts], settings: RoomSettings) -> list[Proposal]:
-    """The rest of the section `gate`. `verdicts` are the detector's at each `aggressiveness`."""
-    return [_aggressiveness(verdicts, settings), _hang_over(voice, settings)]
-
-
-def propose_distance(noise: Noise, voice: Voice, settings: RoomSettings) -> Proposal:
-    """`gate.min_snr_db`."""
+def propose_distance(noise: Noise, voice: Voice, settings: RoomSettings, *, is_confirmed: bool = False) -> Proposal:
+    """`gate.min_snr_db`; `is_confirmed`: a second opinion is at work."""
     now = settings.gate.min_snr_db
-    least = max(LEAST_SNR_DB, math.ceil(noise.swing_db + 1))
+    least = LEAST_SNR_DB if is_confirmed else max(LEAST_SNR_DB, math.ceil(noise.swing_db + 1))
     most = max(LEAST_SNR_DB, math.floor(voice.faint_dbfs - noise.floor_dbfs - 1))
     swings = f"the noise swings by {noise.swing_db:.0f} dB"
     stands = f"most of your voice stands {voice.faint_dbfs - noise.floor_dbfs:.0f} dB above its floor"
     if least <= now <= most:
         return Proposal("gate", "min_snr_db", now, now, f"{swings}, {stands}")
     if least > most:
-        return Proposal("gate", "min_snr_db", now, float(most), f"{stands}, so noise ({swings}) will open it at times")
+        return Proposal("gate", "min_snr_db", now, float(most), f"{stands}; {swings}, so it opens the gate at times")
     value = least if now < least else min(most, max(least, 6))
     return Proposal("gate", "min_snr_db", now, float(value), swings if now < least else stands)
 
 
-def _aggressiveness(verdicts: Mapping[int, Verdicts], settings: RoomSettings) -> Proposal:
+def propose_strictness(verdicts: Mapping[int, Verdicts], settings: RoomSettings) -> Proposal:
+    """`gate.aggressiveness`, from the detector's verdicts at each."""
     now = settings.gate.aggressiveness
     fits = [at for at, said in verdicts.items() if said.of_voice >= _WELL_HEARD]
     value = max(fits, default=max(verdicts, key=lambda at: verdicts[at].of_voice - verdicts[at].of_noise))
@@ -169,7 +166,8 @@ def _aggressiveness(verdicts: Mapping[int, Verdicts], settings: RoomSettings) ->
     return Proposal("gate", "aggressiveness", now, value, reason)
 
 
-def _hang_over(voice: Voice, settings: RoomSettings) -> Proposal:
+def propose_hang_over(voice: Voice, settings: RoomSettings) -> Proposal:
+    """`gate.hang_over_ms`, from one sentence that was read without a stop."""
     now = settings.gate.hang_over_ms
     needed = math.ceil((voice.longest_pause_ms + _AFTER_PAUSE_MS) / 50) * 50
     value = min(LONGEST_HANG_OVER_MS, needed) if needed > now else now

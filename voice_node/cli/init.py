@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
-from pydantic import SecretStr
 
 from voice_node.audio.level import SILENCE_DBFS
 from voice_node.cli.credentials import FOLDER, name_for_service, store
@@ -23,7 +22,7 @@ from voice_node.model.errors import ConfigError, NodeError
 from voice_node.settings.edit import write_file
 from voice_node.settings.load import LoadedRoom, load_room
 from voice_node.settings.schema import MqttSettings, RoomSettings
-from voice_node.settings.secrets import Secrets, read_secrets
+from voice_node.settings.secrets import read_secrets
 
 with suppress(ImportError):
     # Python's own prompts go by the C library's stderr, which is nowhere once PortAudio is silenced; readline's do not.
@@ -89,7 +88,7 @@ def init(
     if path.exists() and not overwrite and not (asks and click.confirm(f"{path} is there already. Replace it?")):
         raise NotWritten(f"{path} is there already and stays as it is; --overwrite replaces it")
     given = Given(**options)
-    secrets = {name: secret.get_secret_value() for name, secret in _from_environment().items()}
+    secrets = _from_environment()
     if asks:
         click.echo(f"Room {identity}. Enter takes what stands in brackets.\n")
         answers, asked = _ask(identity, room, given, secrets)
@@ -109,10 +108,10 @@ def is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _from_environment() -> dict[str, SecretStr]:
+def _from_environment() -> dict[str, str]:
     found = read_secrets(os.environ)
     named = {"mqtt_password": found.mqtt_password, "openai_api_key": found.openai_api_key}
-    return {name: secret for name, secret in named.items() if secret is not None}
+    return {name: secret.get_secret_value() for name, secret in named.items() if secret is not None}
 
 
 def _take(identity: str, room: str, given: Given) -> Answers:
@@ -188,7 +187,7 @@ def _ask_broker(
 def _try_broker(place: BrokerPlace, identity: str, password: str | None) -> list[Finding]:
     """What there is to say of the broker and the login; of rooms and discovery there is nothing yet."""
     mqtt = MqttSettings.model_validate(place.section)
-    secrets = Secrets(mqtt_password=None if password is None else SecretStr(password))
+    secrets = read_secrets({} if password is None else {"MQTT_PASSWORD": password})
     patient = Patient(Path(), RoomSettings(room=identity, mqtt=mqtt), secrets, {})
     found = asyncio.run(check_broker(patient))
     return [finding for finding in found if finding.subject in ("broker", "commands")]
