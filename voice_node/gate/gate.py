@@ -185,21 +185,25 @@ class Gate:
             self._window_levels.append(level)
         is_onset = self._window.bit_count() >= self._onset
         if self._opinion is None:
-            return [*said, *self._open(self._pre_roll + self._window.bit_length(), self._onset)] if is_onset else said
+            return (
+                [*said, *self._open(self._pre_roll + self._window.bit_length(), self._onset, self._least_voiced)]
+                if is_onset
+                else said
+            )
         self._opinion.hear(frame.pcm, frame.rate_hz, self._window.bit_length() if is_onset else 0, is_open=False)
         if not self._opinion.is_speech:
             return said
         loudest = max(self._window_levels, default=level)
         is_faint = loudest - self.floor_db < FAINT_DB
         before = self._opinion.speech_for + self._pre_roll + is_faint * self._faint
-        return [*said, *self._open(before, self._opening)]
+        return [*said, *self._open(before, self._opening, self._least_voiced)]
 
     def open_from(self, index: int) -> Sequence[Speech]:
         """Open at once, because something else heard that the node is spoken to; nothing where it is open already.
 
         The segment begins with the frame `index`, or as near after it as frames are kept. It is sent whatever follows.
         """
-        return () if self.is_open else self._open(max(0, self._next_index - index), self._least_voiced)
+        return () if self.is_open else self._open(max(0, self._next_index - index), voiced=0, voiced_needed=0)
 
     def shut(self) -> Sequence[Speech]:
         """Close from outside and forget every sample: the node is muted, or it speaks itself."""
@@ -223,10 +227,10 @@ class Gate:
         self._onset_snr_db = min_snr_db or SILENCE_DBFS  # no level lies further below another
         self._hold_snr_db = min_snr_db / 2 or SILENCE_DBFS
 
-    def _open(self, before: int, voiced: int) -> Sequence[Speech]:
+    def _open(self, before: int, voiced: int, voiced_needed: int) -> Sequence[Speech]:
         """Begin a segment with the last frames, of which some were voiced."""
         withheld = list(self._unsent)[-before:] if before else []
-        segment = self._begin(self._next_index - len(withheld), self._least_voiced)
+        segment = self._begin(self._next_index - len(withheld), voiced_needed)
         segment.withheld = withheld
         segment.voiced = voiced
         segment.measured = len(self._window_levels)

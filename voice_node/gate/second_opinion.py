@@ -135,14 +135,14 @@ class SecondOpinion:
 
         Args:
             nominated_for: frames since the nomination's first voiced one; 0: it is not nominated.
-            is_open: the gate is open, so nothing is rejected.
+            is_open: the gate is open, so it listens, and nothing is rejected.
         """
         self._follow_nomination(nominated_for)
         if self._is_listening:
             self._pending += self._rate.process(pcm)
         else:
             self._unheard.append(pcm)
-            if not nominated_for or self._resting_ms > 0:
+            if not is_open and (not nominated_for or self._resting_ms > 0):
                 return
             self._begin(rate_hz)
         for _ in range(self._chunks_a_frame):
