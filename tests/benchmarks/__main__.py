@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.benchmarks.barge_in import measure_barge_in
 from tests.benchmarks.capture import measure_capture
+from tests.benchmarks.echo import measure_echo
 from tests.benchmarks.lasting import measure_memory, measure_reconnect
 from tests.benchmarks.mute import measure_mute
 from tests.benchmarks.offline import measure_offline
@@ -23,6 +24,7 @@ PARTS = {
     "memory": measure_memory,
     "reconnect": measure_reconnect,
     "barge-in": measure_barge_in,
+    "echo": measure_echo,
     "offline": measure_offline,
 }
 
