@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,10 +10,11 @@ import pytest
 from tests.fakes.sound_card import SoundCard, limit_cards
 from tests.fakes.tone import likeness, loudness_of, noise, tone
 from tests.fakes.until import until
+from voice_node.model.audio import PlayedBlock
 from voice_node.model.turn import PlaybackChanged
 from voice_node.playback.queue import RATE_HZ
 from voice_node.playback.speaker import NullSpeaker, Speaker
-from voice_node.runtime.portaudio import PortAudio
+from voice_node.runtime.portaudio import PortAudio, StreamFormat
 from voice_node.settings.schema import PlaybackSettings
 from voice_node.stages import Player
 
@@ -368,3 +370,64 @@ async def test_another_sink_never_sounds_in_the_place_of_the_one_that_was_named(
         await until(lambda: speaker.problem is None, 5)
         speaker.stop()
         await next_reply_is_heard(sound_card, speaker, tmp_path)
+
+
+async def test_the_tail_begins_when_the_driver_says_that_the_last_sample_has_left() -> None:
+    """However long its way to the device is, and by when sound came in."""
+    speaker = Speaker(LOUD, lambda _: None, tail_ms=300)
+    speaker._queue.push("item_1", tone(1000, RATE_HZ, 10))
+    assert speaker.was_speaking(0)
+    before = time.monotonic()
+    speaker._fill(RATE_HZ // 100, StreamFormat(RATE_HZ, 1), 5.0, False)
+    after = time.monotonic()
+
+    assert speaker.is_speaking
+    assert speaker.was_speaking(before + 5.0 + 0.01 + 0.3 - 0.001)
+    assert not speaker.was_speaking(after + 5.0 + 0.01 + 0.3)
+
+
+async def test_the_tail_is_over_after_the_last_sample_was_heard(sound_card: SoundCard, tmp_path: Path) -> None:
+    """A recorder hears it a little late, so the tail seems a little shorter than it is."""
+    loud_at = [0.0]
+    async with open_speaker(tail_ms=500) as (speaker, told), recorded(sound_card, tmp_path / "room.raw") as room:
+
+        async def listen() -> None:
+            read = 0
+            while True:
+                await asyncio.sleep(0.005)
+                piece = room.read_bytes()[read:]
+                read += len(piece)
+                if any(abs(value) > 300 for value in memoryview(piece[: len(piece) // 2 * 2]).cast("h")[::7]):
+                    loud_at[0] = time.monotonic()
+
+        listening = asyncio.create_task(listen())
+        speaker.play("item_1", tone(1000, RATE_HZ, 400))
+        await drained(speaker)
+        listening.cancel()
+
+    assert loud_at[0] > 0
+    assert told[1][1] - loud_at[0] >= 0.3
+
+
+async def test_what_is_handed_to_the_device_is_the_reference_and_its_place_goes_on_through_silence(
+    sound_card: SoundCard,
+) -> None:
+    blocks: list[PlayedBlock] = []
+    speaker = Speaker(LOUD, lambda _: None, tail_ms=100, give_reference=blocks.append)
+    await speaker.start()
+    first, second = noise(RATE_HZ, 300), noise(RATE_HZ, 500)[9600:]
+    for item, sound in (("item_1", first), ("item_2", second)):
+        speaker.play(item, sound)
+        await drained(speaker)
+    await speaker.close()
+
+    rate_hz = blocks[0].rate_hz
+    assert rate_hz == RATE_HZ, "PulseAudio takes any"
+    heard = b"".join(block.pcm for block in blocks)
+    assert likeness(first, heard)[0] > 0.999
+    assert likeness(second, heard)[0] > 0.999
+    gaps = [after.position - before.position - len(before.pcm) // 2 for before, after in itertools.pairwise(blocks)]
+    assert [gap > 0 for gap in gaps].count(True) == 1
+    assert sum(gaps) >= rate_hz // 10, "the tail lay between the two"
+    origins = [block.at - block.position / rate_hz for block in blocks]
+    assert max(origins) - min(origins) < 5
