@@ -46,7 +46,7 @@ async def test_a_table_says_what_to_do_and_a_fault_ends_with_1(tmp_path: Path, f
     code, command = await doctor(tmp_path, room)
     assert code == 1
     assert "│ broker         │ fault" in command.output
-    assert "→ Look at mqtt.host" in command.output
+    assert "→ Does the broker run" in command.output
     assert "→ `voice-node devices` lists" in command.output
     assert "2 faults" in command.output
     assert "Traceback" not in command.log

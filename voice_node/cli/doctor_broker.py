@@ -117,7 +117,7 @@ async def check_broker(patient: Patient) -> list[Finding]:
     except ConfigError as error:
         return [Finding("broker", Status.FAULT, str(error), "Look at mqtt.tls in the room file.")]
     except _Lost as error:
-        advice = "Look at mqtt.host, mqtt.port, mqtt.username and the password, and whether the broker runs."
+        advice = "Does the broker run, and are host, port, username and password right?"
         return [Finding("broker", Status.FAULT, f"{place}: {error}", advice)]
 
 

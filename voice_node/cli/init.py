@@ -144,9 +144,7 @@ def _ask(identity: str, room: str, given: Given, secrets: Mapping[str, str]) -> 
     asked = {"mqtt_password": password} if password else {}
     answers = replace(answers, broker=broker)
     if given.provider is None:
-        click.echo(
-            "\nWho understands and answers? local: this device, for nothing; openai and others: by the internet."
-        )
+        click.echo("\nWho understands and answers? local: this device, for nothing.")
         answers = replace(answers, provider=click.prompt("Provider", "local", type=click.Choice(PROVIDERS)))
     if answers.provider in WITH_URL and not answers.url:
         answers = replace(answers, url=click.prompt("Its address (https://... or ws://...)"))
