@@ -26,7 +26,7 @@ HISS = 33
 def measure_capture(folder: Path) -> list[Figure]:
     """CPU seconds of the listening process in a minute, as a share of one core; the sound server is another process."""
     with tempfile.TemporaryDirectory() as place, SoundCard(Path(place)) as card:
-        player = card.play(_hiss(folder / "hiss.wav"))
+        player = card.play(_hiss(folder / "hiss.wav"), latency_ms=1000)
         try:
             answer = subprocess.run(
                 [sys.executable, str(LISTENER), str(SECONDS)],

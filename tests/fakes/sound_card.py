@@ -167,10 +167,10 @@ class SoundCard:
             lines.append(f"pcm.{name} {{ type asym capture.pcm {source} playback.pcm {sink} }}\n")
         self._cards.write_text("".join(lines))
 
-    def play(self, recording: Path, sink: str = "room") -> "subprocess.Popen[bytes]":
-        """Begin to play a WAV file into a sink or a card."""
+    def play(self, recording: Path, sink: str = "room", latency_ms: int = 30) -> "subprocess.Popen[bytes]":
+        """Begin to play a WAV file into a sink or a card; the lower the latency, the more often all are woken."""
         return subprocess.Popen(
-            ["paplay", "--latency-msec=30", f"--device={sink}", str(recording)],
+            ["paplay", f"--latency-msec={latency_ms}", f"--device={sink}", str(recording)],
             env={**os.environ, **self._slots.get(sink, self).environment},
         )
 

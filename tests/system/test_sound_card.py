@@ -125,3 +125,34 @@ async def test_a_microphone_that_is_missing_at_the_start_is_used_when_it_comes(
             await met_on(spy, "tool/set_heating/call")
             noise.kill()
             noise.wait()
+
+
+async def test_a_card_that_is_pulled_and_comes_back_hears_and_speaks_and_nothing_chatters(
+    tmp_path: Path, broker: Broker, sound_card: SoundCard
+) -> None:
+    sound_card.plug("other")
+    sound_card.plug("usb")
+    room = write_room(
+        tmp_path,
+        broker.port,
+        capture={"device": "usb", "auto_gain": True, "high_pass_hz": 80},
+        playback={"device": "usb"},
+    )
+    async with home(broker.port) as spy:
+        with Program(tmp_path, "run", room, environ=sound_card.environment) as node:
+            await online(spy)
+            await node.said("microphone usb: open")
+            health = (await met_on(spy, "health")).json
+            assert (health["lost_frames"], health["overruns"], health["clipped_s"], health["underruns"]) == (0, 0, 0, 0)
+            sound_card.unplug("usb")
+            await event(spy, "error", code="capture")
+            sound_card.unplug("other")
+            sound_card.plug("usb")
+            noise = sound_card.play(recording(tmp_path / "noise.wav", 60.0), "usb")
+            await until(lambda: node.log.count("microphone usb: open") == 2)
+            sound_card.play(recording(tmp_path / "one.wav", 0.5, 3), "usb").wait()
+            await met_on(spy, "tool/set_heating/call")
+            noise.kill()
+            noise.wait()
+            assert "Expression" not in node.log
+            assert "ALSA" not in node.log

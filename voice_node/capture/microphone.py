@@ -44,7 +44,7 @@ BLOCK_MS = 60
 """A whole number of frames of 10, 20 and 30 ms. A visit every 20 ms costs three times as much processor time."""
 _RATES_HZ = (48000, 44100, 32000, 16000, 8000)
 """Tried in this order when the device does not take the rate that was asked for."""
-_WATCH_EVERY_S = 0.25
+_WATCH_EVERY_S = 0.5
 _FROZEN_S = 2.0
 _FIRST_BLOCK_S = 5.0
 _DRIVER_S = 10.0
