@@ -198,7 +198,7 @@ def test_a_recording_has_no_time_and_passes() -> None:
 
 
 def test_what_is_known_of_the_room_is_kept_between_replies_and_openings_of_the_device() -> None:
-    """The second reply is without its echo from its first word on, after 40 s of silence and with a new stream."""
+    """The second reply is without its echo after half a second, after 40 s of silence and with a new stream."""
     needs_espeak()
     played = replies(10, RATE_HZ, pause_s=0.2)
     room = Room()
@@ -218,7 +218,7 @@ def test_what_is_known_of_the_room_is_kept_between_replies_and_openings_of_the_d
 
     assert passed.count(False) <= QUIET_S * 50
     assert all(passed[int(QUIET_S * 50) :])
-    assert enhancement_db(heard, samples_of(b"".join(left)), 0.2, 2) > 17
+    assert enhancement_db(heard, samples_of(b"".join(left)), 0.8, 3) > 17
 
 
 def test_after_a_hole_both_ears_are_deaf_until_the_place_is_known() -> None:
@@ -234,11 +234,11 @@ def test_after_a_hole_both_ears_are_deaf_until_the_place_is_known() -> None:
             canceller.reference(event)
         elif event.index not in range(200, 207):  # lost
             cleaned = canceller.hear(event)
-            if 207 <= event.index < 230:
+            if 207 <= event.index < 260:
                 after.append(cleaned)
                 silent += not any(cleaned.for_gate.pcm) and not any(cleaned.for_wake.pcm)
 
-    assert silent == 4
+    assert silent == 49
     assert not any(after[0].for_gate.pcm)
     assert any(after[-1].for_wake.pcm)
 

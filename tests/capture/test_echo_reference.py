@@ -39,7 +39,7 @@ def frame(index: int, at: float) -> Frame:
 
 def both(frames: int, played_at: float = 100.0, heard_at: float = 100.0) -> tuple[Reference, Iterator[Found | None]]:
     """A reference to which everything was handed that is under way, frame by frame."""
-    reference = Reference(FRAME, RATE_HZ, REACH)
+    reference = Reference(FRAME, RATE_HZ, REACH, settled_s=0.1)
 
     def run() -> Iterator[Found | None]:
         handed = 0
@@ -54,7 +54,7 @@ def both(frames: int, played_at: float = 100.0, heard_at: float = 100.0) -> tupl
 
 
 def test_a_pace_knows_the_middle_and_the_earliest_of_what_it_was_told() -> None:
-    pace = Pace(10)
+    pace = Pace(10, fewest=5)
     for number in range(5):
         assert not pace.is_known
         pace.note(number, 100 + number + (0.5 if number == 2 else 0.001 * number))
@@ -102,7 +102,7 @@ def test_a_late_thread_moves_nothing() -> None:
 
 
 def test_drift_is_followed_by_slips_and_what_is_known_moves_with_it() -> None:
-    reference = Reference(FRAME, RATE_HZ, REACH)
+    reference = Reference(FRAME, RATE_HZ, REACH, settled_s=0.1)
     slips = []
     handed = 0
     for index in range(1500):
@@ -121,7 +121,7 @@ def test_drift_is_followed_by_slips_and_what_is_known_moves_with_it() -> None:
 
 def test_a_leap_is_no_drift() -> None:
     """The device stopped for 50 ms: its samples leave it later from then on."""
-    reference = Reference(FRAME, RATE_HZ, REACH)
+    reference = Reference(FRAME, RATE_HZ, REACH, settled_s=0.1)
     founds = []
     for index in range(100):
         stop_s = 0.05 if index >= 40 else 0
@@ -204,7 +204,7 @@ def test_a_device_that_is_opened_again_is_another_stream() -> None:
 
 
 def test_what_is_held_is_bounded() -> None:
-    reference = Reference(FRAME, RATE_HZ, REACH)
+    reference = Reference(FRAME, RATE_HZ, REACH, settled_s=0.1)
     for number in range(3000):
         reference.add(block(number, 100.0))
 

@@ -9,9 +9,10 @@ The rules:
    gate hears what the suppressor leaves of that: nothing of the reply, and most of the voice.
 3. `QUIET_S` after the last sound was handed over, frames pass as they are and cost nothing; what is known of the room
    is kept for the next reply.
-4. While something is played and the place of a frame in it is not known, right after a hole in what was captured, both
-   ears hear silence: rather deaf for 100 ms than an answer to oneself. Where it is the loudspeaker that has just
-   begun, nothing of it is in the room yet, and frames pass as they are.
+4. While something is played and the place of a frame in it is not known, in the second after the microphone was opened
+   or a hole in what it captured, both ears hear silence: rather deaf than an answer to oneself. Where it is the
+   loudspeaker that has just begun, nothing of it is in the room yet, and frames pass as they are.
+   `DEAF_S` after the place was found anew the gate hears silence as well, while the suppressor gets its bearings.
 5. A frame whose time is not known (a recording) passes as it is.
 6. What was played and not fetched, because nobody listens, is bounded: the oldest gives way, which is a gap like any.
 
@@ -34,6 +35,7 @@ from voice_node.capture.echo_reference import Reference
 from voice_node.model.audio import BYTES_PER_SAMPLE, Cleaned, Frame, PlayedBlock
 
 QUIET_S = 1.5
+DEAF_S = 0.5
 _UNFETCHED_BLOCKS = 300
 _FULL_SCALE = np.float32(32768)
 
@@ -56,6 +58,8 @@ class EchoCanceller:
         self._reference: Reference | None = None
         self._quiet_s = QUIET_S
         """Captured since something was handed to the loudspeaker."""
+        self._deaf_s = 0.0
+        """For which the gate is to hear nothing yet."""
 
     def reference(self, block: PlayedBlock) -> None:
         """This was handed to the loudspeaker. From any thread; returns at once."""
@@ -91,9 +95,13 @@ class EchoCanceller:
             canceller.look_back(found.past)
         if found.slip is None:
             canceller.seek()
+            self._deaf_s = DEAF_S
         heard = np.frombuffer(frame.pcm, np.int16).astype(np.float32) / _FULL_SCALE
         for_wake = _pcm(canceller.process(heard, found.played))
         for_gate = self._suppressor.suppress(for_wake, _pcm(found.played), frame.rate_hz)
+        if self._deaf_s > 0:
+            self._deaf_s -= frame.duration_ms / 1000
+            for_gate = bytes(len(for_gate))
         return Cleaned(_with(frame, for_gate), _with(frame, for_wake))
 
 

@@ -11,7 +11,8 @@ Loudspeaker and microphone count samples each by a clock of its own, and their t
 3. From frame to frame the reference goes on without a splice, until it is `SLIP_MS` from where the paces put it. Then
    it is read anew from there (`Found.slip`): that much is the clocks' drift, and the canceller shifts what it knows.
    More than `LEAP_MS` is no drift (an underrun, another opening of the device): its place is found anew.
-4. A gap in either stream's numbers ends its pace. Without five pieces of each there is no place and no reference.
+4. A gap in either stream's numbers ends its pace. Without a second of what is heard and five pieces of what is played
+   there is no place and no reference.
 5. Silence is not handed over; the positions tell of it. Three to six seconds of sound are held, the oldest give way.
 """
 
@@ -29,7 +30,9 @@ LEAP_MS = 8
 _HELD_S = 3
 _HEARD_PIECES = 512
 _PLAYED_PIECES = 32
-_FEWEST_PIECES = 5
+_FEWEST_PLAYED = 5
+SETTLED_S = 1.0
+"""PulseAudio brings blocks of 60 ms up to 100 ms late by turns: only in a second is there one that came in time."""
 _LONGEST_SILENCE_S = 1
 """A longer one is not held: the sound after it begins anew."""
 _FULL_SCALE = np.float32(32768)
@@ -53,13 +56,14 @@ class Found:
 class Pace:
     """When the sample 0 of a stream would have been, going by when its last pieces came."""
 
-    def __init__(self, pieces: int) -> None:
+    def __init__(self, pieces: int, fewest: int) -> None:
         self._origins: deque[float] = deque(maxlen=pieces)
+        self._fewest = fewest
 
     @property
     def is_known(self) -> bool:
         """Enough pieces came."""
-        return len(self._origins) >= _FEWEST_PIECES
+        return len(self._origins) >= self._fewest
 
     @property
     def earliest(self) -> float:
@@ -81,14 +85,16 @@ class Reference:
 
     Args:
         reach: samples of the past that are given where the reference does not go on.
+        settled_s: how much must be captured before it is known when frames come in time.
     """
 
-    def __init__(self, frame: int, rate_hz: int, reach: int) -> None:
+    def __init__(self, frame: int, rate_hz: int, reach: int, settled_s: float = SETTLED_S) -> None:
         self._frame = frame
         self._rate_hz = rate_hz
         self._reach = reach
-        self._played_pace = Pace(_PLAYED_PIECES)
-        self._heard_pace = Pace(_HEARD_PIECES)
+        self._settled = round(settled_s * rate_hz / frame)
+        self._played_pace = Pace(_PLAYED_PIECES, _FEWEST_PLAYED)
+        self._heard_pace = Pace(_HEARD_PIECES, self._settled)
         self._next_frame = -1
         self._next_sample: int | None = None
         """Where the next frame's reference begins if it goes on, in samples since the device was opened."""
@@ -110,7 +116,7 @@ class Reference:
         """Take the next piece that was handed to the loudspeaker."""
         if block.rate_hz != self._played_hz or block.position < self._next_position:
             self._played_hz = block.rate_hz
-            self._played_pace = Pace(_PLAYED_PIECES)
+            self._played_pace = Pace(_PLAYED_PIECES, _FEWEST_PLAYED)
             self._begin(block.position)
         silence = block.position - self._next_position
         if silence > _LONGEST_SILENCE_S * block.rate_hz:
@@ -150,7 +156,7 @@ class Reference:
         """Its length in seconds."""
         frame_s = self._frame / self._rate_hz
         if frame.index != self._next_frame:
-            self._heard_pace = Pace(_HEARD_PIECES)
+            self._heard_pace = Pace(_HEARD_PIECES, self._settled)
             self._next_sample = None
         self._next_frame = frame.index + 1
         self._heard_pace.note(frame.index * frame_s, frame.at - frame_s)
