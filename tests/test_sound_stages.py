@@ -7,6 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from tests.fakes.tone import noise, write_wav
+from voice_node.capture.duplex import FullDuplex, HalfDuplex
+from voice_node.capture.echo import EchoCanceller
 from voice_node.capture.microphone import Microphone
 from voice_node.capture.recording import Recording
 from voice_node.local.digits import DigitListener
@@ -51,3 +53,22 @@ async def test_a_code_is_recognised_here_where_the_language_allows_it(caplog: py
     assert isinstance((await sound(secrets=code, tools=[UNLOCK])).private_ear, DigitListener)
     assert (await sound(secrets=code, tools=[UNLOCK], language="de")).private_ear is None
     assert "recognised by the service" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("echo", "device", "kind"),
+    [
+        ("half_duplex", "default", HalfDuplex),
+        ("cancel", "default", EchoCanceller),
+        ("off", "default", FullDuplex),
+        ("half_duplex", "none", FullDuplex),
+        ("cancel", "none", FullDuplex),
+    ],
+)
+async def test_what_is_heard_while_the_node_speaks(echo: str, device: str, kind: type) -> None:
+    pytest.importorskip("livekit.rtc", reason="the extra `aec` is not installed")
+    stages = await sound(capture={"echo": echo}, playback={"device": device})
+
+    assert isinstance(stages.echo, kind)
+    if isinstance(stages.player, Speaker):
+        assert (stages.player._give_reference is not None) is (kind is EchoCanceller)
