@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.fakes.sound_card import SoundCard, limit_cards
@@ -53,6 +54,18 @@ async def take(microphone: Microphone, ms: int) -> list[Frame]:
     return frames
 
 
+async def take_loud(microphone: Microphone, ms: int) -> list[Frame]:
+    """So much sound in one piece, none of it silent: a busy machine begins to play late, and with holes."""
+    frames: list[Frame] = []
+    async with asyncio.timeout(20):
+        while sum(frame.duration_ms for frame in frames) < ms:
+            frame = await anext(microphone)
+            is_next = not frames or frame.index == frames[-1].index + 1
+            is_loud = np.abs(np.frombuffer(frame.pcm, np.int16).astype(int)).max() > 9000
+            frames = [*(frames if is_next else []), frame] if is_loud else []
+    return frames
+
+
 async def last_told(told: list[CaptureChanged], is_open: bool) -> CaptureChanged:
     """The last thing told, once it is this."""
     await until(lambda: bool(told) and told[-1].is_open is is_open)
@@ -91,11 +104,11 @@ async def test_what_is_played_in_the_room_is_heard_bit_by_bit(sound_card: SoundC
 @pytest.mark.parametrize("channel", [0, 1])
 async def test_a_channel_is_picked_and_not_mixed(sound_card: SoundCard, tmp_path: Path, channel: int) -> None:
     sound_card.listen_to("stage.monitor")
-    recording = write_wav(tmp_path / "stage.wav", tone(500, 48000, 1500), tone(1700, 48000, 1500))
+    recording = write_wav(tmp_path / "stage.wav", tone(500, 48000, 5000), tone(1700, 48000, 5000))
     async with open_microphone(CaptureSettings(channel=channel), 10) as (microphone, _):
         await take(microphone, 20)
         player = sound_card.play(recording, "stage")
-        heard = sound(await take(microphone, 1200))[-24000:]
+        heard = sound(await take_loud(microphone, 250))
         player.terminate()
         player.wait()
 
@@ -105,17 +118,17 @@ async def test_a_channel_is_picked_and_not_mixed(sound_card: SoundCard, tmp_path
 
 
 async def test_44100_hz_is_resampled_to_what_webrtcvad_takes(sound_card: SoundCard, tmp_path: Path) -> None:
-    recording = write_wav(tmp_path / "room.wav", tone(1000, 48000, 1500))
+    recording = write_wav(tmp_path / "room.wav", tone(1000, 48000, 5000))
     async with open_microphone(CaptureSettings(sample_rate_hz=44100)) as (microphone, told):
         await take(microphone, 20)
         player = sound_card.play(recording)
-        frames = await take(microphone, 1200)
+        frames = await take_loud(microphone, 250)
+        assert (await last_told(told, is_open=True)).detail == "44100 Hz, channel 0 of 2; resampled to 48000 Hz"
         player.terminate()
         player.wait()
 
     assert {(frame.rate_hz, len(frame.pcm)) for frame in frames} == {(48000, 1920)}
-    assert loudness_of(1000, sound(frames)[-24000:], 48000) > 9000
-    assert told[0].detail == "44100 Hz, channel 0 of 2; resampled to 48000 Hz"
+    assert loudness_of(1000, sound(frames), 48000) > 9000
 
 
 async def test_a_pulled_plug_is_told_once_and_mended_within_5_s(sound_card: SoundCard) -> None:

@@ -19,7 +19,7 @@ async def test_mute_closes_the_device_and_outlives_a_crash(
     room = write_room(tmp_path, broker.port, capture={"device": "default"})
     async with home(broker.port) as spy:
         with Program(tmp_path, "run", room, environ=sound_card.environment) as node:
-            await until(lambda: sound_card.listeners() == 1)
+            await until(lambda: sound_card.listeners() == 1, 30)
             await online(spy)
             await spy.publish(BASE + "mute/set", "ON")
             await state(spy, "muted")
@@ -40,7 +40,7 @@ async def test_mute_closes_the_device_and_outlives_a_crash(
             opened += sound_card.listeners()
             assert opened == 0, "a muted node opened the device after a restart"
             await spy.publish(BASE + "mute/set", "OFF")
-            await until(lambda: sound_card.listeners() == 1)
+            await until(lambda: sound_card.listeners() == 1, 30)
             await state(spy, "idle", mark)
             assert node.is_running
 
@@ -51,7 +51,7 @@ async def test_only_the_switch_on_the_device_opens_it_where_the_room_says_so(
     room = write_room(tmp_path, broker.port, capture={"device": "default"}, mute={"remote_unmute": False})
     async with home(broker.port) as spy:
         with Program(tmp_path, "run", room, environ=sound_card.environment):
-            await until(lambda: sound_card.listeners() == 1)
+            await until(lambda: sound_card.listeners() == 1, 30)
             await online(spy)
             await spy.publish(BASE + "mute/set", "ON")
             mark = await state(spy, "muted")

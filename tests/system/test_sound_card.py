@@ -40,7 +40,7 @@ async def listening(
         async with home(broker.port) as spy:
             with Program(tmp_path, "run", room, environ=card.environment) as node:
                 await online(spy)
-                await until(lambda: card.listeners() == 1)
+                await until(lambda: card.listeners() == 1, 30)
                 yield spy, node
                 assert node.is_running
                 assert "Traceback" not in node.log
