@@ -58,8 +58,8 @@ def _run(canceller: EchoCanceller, played: Samples, heard: Samples, rate_hz: int
     for event in Cards().run(played, heard, rate_hz):
         if isinstance(event, PlayedBlock):
             canceller.reference(event)
-        else:
-            yield canceller.hear(event)
+        elif (cleaned := canceller.hear(event)) is not None:
+            yield cleaned
 
 
 def _cost() -> list[Figure]:
@@ -77,8 +77,8 @@ def _cost() -> list[Figure]:
                 canceller.reference(event)
             else:
                 cleaned = canceller.hear(event)
-                wake.append(cleaned.for_wake.pcm)
-                gate.append(cleaned.for_gate.pcm)
+                wake.append(bytes(len(event.pcm)) if cleaned is None else cleaned.for_wake.pcm)
+                gate.append(bytes(len(event.pcm)) if cleaned is None else cleaned.for_gate.pcm)
         spent_ms = (time.process_time() - began) * 1000 / 20
         late = slice(5 * rate_hz, None)
         fainter = [level_db(heard[late]) - level_db(samples_of(b"".join(ear))[late]) for ear in (wake, gate)]
@@ -110,6 +110,8 @@ def _hour() -> list[Figure]:
             cleaned = canceller.hear(
                 Frame(event.index + piece * (PIECE_S + 40) * 50, event.pcm, event.rate_hz, event.at)
             )
+            if cleaned is None:
+                continue
             wakes += words.hear(cleaned.for_wake) is not None
             said = gate.hear(cleaned.for_gate, detector.is_speech(cleaned.for_gate))
             openings += sum(isinstance(value, SpeechEnded) and value.is_kept for value in said)

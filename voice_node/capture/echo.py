@@ -10,9 +10,9 @@ The rules:
 3. `QUIET_S` after the last sound was handed over, frames pass as they are and cost nothing; what is known of the room
    is kept for the next reply.
 4. While something is played and the place of a frame in it is not known, in the second after the microphone was opened
-   or a hole in what it captured, both ears hear silence: rather deaf than an answer to oneself. Where it is the
-   loudspeaker that has just begun, nothing of it is in the room yet, and frames pass as they are.
-   `DEAF_S` after the place was found anew the gate hears silence as well, while the suppressor gets its bearings.
+   or a hole in what it captured, nothing is heard: rather deaf than an answer to oneself. Nor for `DEAF_S` after the
+   place was found anew, while the suppressor gets its bearings. Where it is the loudspeaker that has just begun,
+   nothing of it is in the room yet, and frames pass as they are.
 5. A frame whose time is not known (a recording) passes as it is.
 6. What was played and not fetched, because nobody listens, is bounded: the oldest gives way, which is a gap like any.
 
@@ -59,14 +59,14 @@ class EchoCanceller:
         self._quiet_s = QUIET_S
         """Captured since something was handed to the loudspeaker."""
         self._deaf_s = 0.0
-        """For which the gate is to hear nothing yet."""
+        """For which nothing is to be heard yet."""
 
     def reference(self, block: PlayedBlock) -> None:
         """This was handed to the loudspeaker. From any thread; returns at once."""
         self._unfetched.append(block)
 
-    def hear(self, frame: Frame) -> Cleaned:
-        """The next frame as the gate and as the wake word are to hear it. Belongs to one thread."""
+    def hear(self, frame: Frame) -> Cleaned | None:
+        """The next frame as the gate and as the wake word are to hear it; None: not at all. Belongs to one thread."""
         frame_samples = len(frame.pcm) // BYTES_PER_SAMPLE
         if self._canceller is None or self._reference is None or self._shape != (frame_samples, frame.rate_hz):
             self._shape = (frame_samples, frame.rate_hz)
@@ -83,12 +83,10 @@ class EchoCanceller:
             return Cleaned(frame, frame)
         return self._clean(frame, self._canceller, self._reference)
 
-    def _clean(self, frame: Frame, canceller: LinearCanceller, reference: Reference) -> Cleaned:
+    def _clean(self, frame: Frame, canceller: LinearCanceller, reference: Reference) -> Cleaned | None:
         found = reference.find(frame)
         if found is None:
-            if reference.is_lost:
-                frame = _with(frame, bytes(len(frame.pcm)))
-            return Cleaned(frame, frame)
+            return None if reference.is_lost else Cleaned(frame, frame)
         if found.slip:
             canceller.shift(found.slip)
         if found.past is not None:
@@ -101,7 +99,7 @@ class EchoCanceller:
         for_gate = self._suppressor.suppress(for_wake, _pcm(found.played), frame.rate_hz)
         if self._deaf_s > 0:
             self._deaf_s -= frame.duration_ms / 1000
-            for_gate = bytes(len(for_gate))
+            return None
         return Cleaned(_with(frame, for_gate), _with(frame, for_wake))
 
 
