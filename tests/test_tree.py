@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[int, str], ...] = (
     (3, "pipeline hearing pipes stages private"),
     (0, "__init__ model/*"),
     (0, "settings/section settings/schema settings/session* settings/tools settings/problem settings/not_yet"),
-    (0, "settings/defaults settings/reloading settings/mcp settings/tunable"),
+    (0, "settings/defaults settings/reloading settings/mcp settings/local settings/tunable"),
     (1, "audio/* playback/queue playback/renderer playback/chimes router/*"),
     (1, "gate/gate gate/noise_floor gate/second_opinion gate/tonality gate/attention"),
     (1, "capture/duplex capture/echo capture/echo_filter capture/echo_reference"),

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from voice_node.local.dialogue import Answer, Call, Dialogue, Entry, Lack, is_offline_allowed
 from voice_node.local.phrases import Phrase, phrase_of
-from voice_node.local.recogniser import Heard, Recogniser, WorkerLost
+from voice_node.local.recogniser import Heard, Recogniser, WorkerLost, worker_of
 from voice_node.local.voice import Voice
+from voice_node.settings.local import LocalSettings
 from voice_node.settings.tools import Tool
 
 try:
@@ -21,11 +22,12 @@ _LOGGER = logging.getLogger(__name__)
 class Engine:
     """Understands the sentences of `tools` and speaks; `start` before use."""
 
-    def __init__(self, tools: Sequence[Tool], language: str) -> None:
+    def __init__(self, tools: Sequence[Tool], language: str, settings: LocalSettings | None = None) -> None:
         self.tools: Mapping[str, Tool] = {tool.name: tool for tool in tools if is_offline_allowed(tool)}
         self.voice = Voice(language)
         self._dialogue = Dialogue(self.tools, self)
         self._language = language
+        self._settings = settings or LocalSettings()
         self._intents: Intents | None = None
         self._recogniser: Recogniser | None = None
 
@@ -47,10 +49,10 @@ class Engine:
         grammar = self._intents.grammar
         if not any(sentence.tool for sentence in grammar.sentences):
             _LOGGER.warning("no tool has a sentence: nothing is understood")
-        elif self._language.split("-")[0].lower() != "en":
+        elif self._settings.recogniser == "pocketsphinx" and self._language.split("-")[0].lower() != "en":
             _LOGGER.warning("speech is understood in English only, not in %s; text is", self._language)
         else:
-            self._recogniser = Recogniser(grammar)
+            self._recogniser = Recogniser(grammar, worker_of(self._settings))
             self._recogniser.start()
 
     async def close(self) -> None:

@@ -6,7 +6,9 @@ from enum import IntEnum
 HEADER = struct.Struct(">IB")
 LONGEST = 16 * 1024 * 1024
 MISSING = 69
-"""The worker's exit code where pocketsphinx is not installed."""
+"""The worker's exit code where its library is not installed."""
+NO_MODEL = 66
+"""Where its model is not there."""
 
 
 class Kind(IntEnum):

@@ -14,9 +14,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voice_node.local.frames import HEADER, MISSING, Kind, pack, unpack_header
+from voice_node.local.frames import HEADER, MISSING, NO_MODEL, Kind, pack, unpack_header
 from voice_node.local.grammar import Grammar
 from voice_node.runtime.child import end
+from voice_node.settings.local import LocalSettings
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,6 +40,15 @@ class Heard:
     is_command: bool
     is_doubtful: bool = False
     """A command that was heard badly: read it back before it is obeyed."""
+
+
+_LIBRARIES = {"pocketsphinx": ("pocketsphinx", "voice-node[local]"), "vosk": ("vosk", "voice-node[vosk]")}
+"""Names, and the extras that bring them."""
+
+
+def worker_of(settings: LocalSettings) -> tuple[str, ...]:
+    """The command of the worker that a room wishes."""
+    return (*WORKER, "vosk", settings.model) if settings.recogniser == "vosk" and settings.model else WORKER
 
 
 class WorkerLost(Exception):
@@ -130,9 +140,11 @@ class Recogniser:
             await self._end()
             if process.returncode == MISSING:
                 self._is_missing = True
-                _LOGGER.warning(
-                    "speech is not understood without pocketsphinx; get it by: pip install 'voice-node[local]'"
-                )
+                name, extra = _LIBRARIES["vosk" if "vosk" in self._worker else "pocketsphinx"]
+                _LOGGER.warning("speech is not understood without %s; get it by: pip install '%s'", name, extra)
+            elif process.returncode == NO_MODEL:
+                self._is_missing = True
+                _LOGGER.warning("speech is not understood: local.model: %s holds no model of vosk's", self._worker[-1])
             else:
                 _LOGGER.warning("the recogniser could not load (exit code %s)", process.returncode)
             raise WorkerLost("the recogniser cannot load") from error

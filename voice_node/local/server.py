@@ -32,6 +32,7 @@ from voice_node.local.peer import Peer
 from voice_node.local.refusal import Refused
 from voice_node.local.wire import Event
 from voice_node.local.wire_beta import Beta
+from voice_node.settings.local import LocalSettings
 from voice_node.settings.tools import Tool
 
 _WEBSOCKETS_LOGGER = logging.getLogger(f"{__name__}.websockets")
@@ -98,9 +99,10 @@ class LocalServer:
         most_clients: int = 16,
         longest_session_s: float = LONGEST_SESSION_S,
         dialect: Choice = "auto",
+        local: LocalSettings | None = None,
     ) -> None:
         secrets = ClientSecrets()
-        self._engine = Engine(tools, language)
+        self._engine = Engine(tools, language, local)
         self._access = Access(api_key, secrets)
         self._api = Api(self._access, secrets)
         self._most_clients = most_clients

@@ -1,5 +1,7 @@
 """The recogniser's own process, `python -m voice_node.local.worker`: frames in on stdin, frames out on stdout.
 
+`python -m voice_node.local.worker vosk FOLDER` listens by vosk with the model there.
+
 It ends when stdin does. A decode that never returns is ended by the server; should the server be gone too, by the
 alarm clock, whose signal needs no Python to run.
 """
@@ -9,18 +11,34 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
 
-from voice_node.local.frames import HEADER, MISSING, Kind, pack, unpack_header
+from voice_node.local.frames import HEADER, MISSING, NO_MODEL, Kind, pack, unpack_header
 from voice_node.local.grammar import Grammar
-
-if TYPE_CHECKING:
-    from voice_node.local.decoding import CommandDecoder
 
 _BYTES_PER_S = 32000
 _LARGE_S = 120
 """So long without a segment, and the language model is dropped."""
+
+
+class Decoder(Protocol):
+    """What listens."""
+
+    problems: tuple[str, ...]
+    """What of the grammar it cannot hear."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether `shrink` would free memory."""
+
+    def shrink(self) -> None:
+        """Drop what commands alone do not need."""
+
+    def decode(self, pcm: bytes) -> Any:
+        """A dataclass with the fields of `recogniser.Heard`, for mono s16le at 16 kHz, whole."""
 
 
 def main() -> int:
@@ -30,13 +48,16 @@ def main() -> int:
     os.dup2(2, 1)  # what C code prints must not fall between frames
     questions = sys.stdin.buffer
     try:
-        from voice_node.local.decoding import CommandDecoder
+        load = _decoder_of(sys.argv[1:])
     except ModuleNotFoundError:
         return MISSING
     grammar = _read(questions)
     if grammar is None:
         return 0
-    decoder = CommandDecoder(Grammar.from_json(grammar.decode()))
+    try:
+        decoder = load(Grammar.from_json(grammar.decode()))
+    except FileNotFoundError:
+        return NO_MODEL
     _write(answers, Kind.READY, decoder.problems)
     while (pcm := _read_when_there(questions, decoder)) is not None:
         signal.alarm(15 + 2 * len(pcm) // _BYTES_PER_S)
@@ -46,7 +67,18 @@ def main() -> int:
     return 0
 
 
-def _read_when_there(source: BinaryIO, decoder: "CommandDecoder") -> bytes | None:
+def _decoder_of(arguments: Sequence[str]) -> Callable[[Grammar], Decoder]:
+    """What loads the decoder that is asked for. Raises ModuleNotFoundError where its library is missing."""
+    if arguments[:1] == ["vosk"]:
+        from voice_node.local.vosk_decoding import VoskDecoder
+
+        return lambda grammar: VoskDecoder(grammar, Path(arguments[1]))
+    from voice_node.local.decoding import CommandDecoder
+
+    return CommandDecoder
+
+
+def _read_when_there(source: BinaryIO, decoder: Decoder) -> bytes | None:
     """The next frame; what is not needed meanwhile is dropped."""
     if decoder.is_large and not select.select([source], [], [], _LARGE_S)[0]:
         decoder.shrink()

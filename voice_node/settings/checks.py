@@ -68,6 +68,12 @@ def check_files(settings: RoomSettings, folder: Path) -> Iterator[Problem]:
         for word in settings.activation.wake_words:
             if word not in BUNDLED_WAKE_WORDS:
                 yield from _wake_word(word, folder)
+    if settings.local.recogniser == "vosk" and settings.local.model is None:
+        yield Problem(("local", "recogniser"), "vosk needs `model`: the folder of one for your language, unpacked")
+    if settings.local.model is not None and not (folder / settings.local.model).is_dir():
+        yield Problem(("local", "model"), f"there is no folder {shown(settings.local.model)}")
+    if settings.local.voice is not None:
+        yield from _file(("local", "voice"), settings.local.voice, folder)
     if settings.mqtt.tls is not None:
         for key in ("ca", "cert", "key"):
             name = getattr(settings.mqtt.tls, key)

@@ -26,6 +26,8 @@ EXTRAS = (
     Extra("aec", "livekit", ("capture", "echo"), lambda room: room.capture.echo == "cancel"),
     Extra("gpio", "gpiozero", ("activation", "button_gpio"), lambda room: room.activation.button_gpio is not None),
     Extra("gpio", "gpiozero", ("indicator", "led_gpio"), lambda room: room.indicator.led_gpio is not None),
+    Extra("vosk", "vosk", ("local", "recogniser"), lambda room: room.local.recogniser == "vosk"),
+    Extra("piper", "piper", ("local", "voice"), lambda room: room.local.voice is not None),
     Extra("gpio", "gpiozero", ("mute", "gpio"), lambda room: room.mute.gpio is not None),
 )
 

@@ -86,6 +86,8 @@ def _with_absolute_files(settings: RoomSettings, folder: Path) -> RoomSettings:
         names = {key: name for key in ("ca", "cert", "key") if (name := getattr(tls, key)) is not None}
         files = {key: _absolute(name, folder) for key, name in names.items()}
         changes["mqtt"] = settings.mqtt.model_copy(update={"tls": tls.model_copy(update=files)})
+    local = {key: _absolute(name, folder) for key in ("model", "voice") if (name := getattr(settings.local, key))}
+    changes["local"] = settings.local.model_copy(update=local)
     return settings.model_copy(update=changes)
 
 

@@ -1,4 +1,4 @@
-"""The offline engine hears English alone; in other languages it takes what is typed."""
+"""pocketsphinx hears English alone; in other languages the offline engine takes what is typed."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from voice_node.settings.schema import RoomSettings
 def find_unheard_language(settings: RoomSettings) -> Iterator[Problem]:
     """The language of a room that the offline engine will not hear: worth a warning."""
     language = settings.language
-    if language.split("-")[0].lower() == "en":
+    if language.split("-")[0].lower() == "en" or settings.local.recogniser != "pocketsphinx":
         return
     text = f"{language}: the offline engine (%s) hears English only: %s"
     if settings.session.provider == "local":

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from voice_node.settings.local import LocalSettings
 from voice_node.settings.mcp import McpServer
 from voice_node.settings.section import Section
 from voice_node.settings.session import SessionSettings
@@ -182,6 +183,7 @@ class RoomSettings(Section):
     mqtt: MqttSettings = Field(default_factory=MqttSettings)
     budget: BudgetSettings = Field(default_factory=BudgetSettings)
     fallback: FallbackSettings = Field(default_factory=FallbackSettings)
+    local: LocalSettings = Field(default_factory=LocalSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     @property
