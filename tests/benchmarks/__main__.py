@@ -9,14 +9,17 @@ from pathlib import Path
 from tests.benchmarks.barge_in import measure_barge_in
 from tests.benchmarks.capture import measure_capture
 from tests.benchmarks.echo import measure_echo
+from tests.benchmarks.gate import measure_gate, measure_gate_quality, measure_television
 from tests.benchmarks.lasting import measure_memory, measure_reconnect
 from tests.benchmarks.mute import measure_mute
 from tests.benchmarks.offline import measure_offline
-from tests.benchmarks.process import machine, measure_gate, measure_process
+from tests.benchmarks.process import machine, measure_process
 from tests.benchmarks.turns import measure_turns
 
 PARTS = {
     "gate": measure_gate,
+    "gate-quality": measure_gate_quality,
+    "television": measure_television,
     "capture": measure_capture,
     "mute": measure_mute,
     "process": measure_process,
