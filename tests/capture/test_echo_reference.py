@@ -128,6 +128,8 @@ def test_a_leap_is_no_drift() -> None:
         for number in (2 * index, 2 * index + 1):
             reference.add(block(number, 99.97 + stop_s))
         founds.append(reference.find(frame(index, 100.0)))
+    assert founds[41] is not None
+    assert founds[41].past is not None, "two blocks a frame: three are enough"
     leaps = [found for found in founds[5:] if found is not None and found.past is not None]
 
     assert len(leaps) == 1

@@ -4,7 +4,8 @@ Loudspeaker and microphone count samples each by a clock of its own, and their t
 
 1. Of each stream is kept when its sample 0 would have been, going by each of its last pieces. Captured frames may come
    late but never early, so of ten seconds the earliest counts. Of what is played the driver says when it will leave,
-   however late it was handed over, so the middle of a third of a second counts, and an underrun shows soon.
+   however late it was handed over, so the middle of a third of a second counts. After an underrun three pieces in a
+   row are enough: they are handed over before they are heard, so no echo is taken for a voice meanwhile.
 2. The reference of a frame is what left the loudspeaker, by its driver's estimate, while the frame came in. Sound
    takes its time to the microphone and through its driver: the echo is in the past of the reference, for a filter to
    find.
@@ -31,6 +32,7 @@ _HELD_S = 3
 _HEARD_PIECES = 512
 _PLAYED_PIECES = 32
 _FEWEST_PLAYED = 5
+_LEAPT = 3
 SETTLED_S = 1.0
 """PulseAudio brings blocks of 60 ms up to 100 ms late by turns: only in a second is there one that came in time."""
 _LONGEST_SILENCE_S = 1
@@ -79,6 +81,14 @@ class Pace:
         """What lies `seconds` from the stream's beginning came then."""
         self._origins.append(at - seconds)
 
+    def heed_leap(self, least_s: float) -> None:
+        """Where the last three pieces are all as far as that from the middle, only they count from now on."""
+        last, middle = list(self._origins)[-_LEAPT:], self.middle
+        if len(self._origins) > _LEAPT and all(abs(origin - middle) > least_s for origin in last):
+            self._origins.clear()
+            self._origins.extend(last)
+            self._fewest = min(self._fewest, _LEAPT)
+
 
 class Reference:
     """What was played, for frames of `frame` samples at `rate_hz`; the rules stand above.
@@ -126,6 +136,8 @@ class Reference:
         self._append(block.pcm)
         self._next_position = block.position + len(block.pcm) // BYTES_PER_SAMPLE
         self._played_pace.note(block.position / block.rate_hz, block.at)
+        if self._played_pace.is_known:
+            self._played_pace.heed_leap(LEAP_MS / 1000)
 
     def find(self, frame: Frame) -> Found | None:
         """What was played while this frame came in; None: not known."""
