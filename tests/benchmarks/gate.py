@@ -172,7 +172,8 @@ def _spoken(folder: Path, number: int, voice: str, text: str) -> "np.ndarray[tup
     with wave.open(str(path)) as source:
         rate_hz, samples = source.getframerate(), np.frombuffer(source.readframes(source.getnframes()), "<i2")
     wanted = np.arange(0, len(samples) - 1, rate_hz / 16000)
-    return np.interp(wanted, np.arange(len(samples)), samples).astype(np.float64)
+    line: np.ndarray[tuple[int], np.dtype[np.float64]] = np.interp(wanted, np.arange(len(samples)), samples)
+    return line
 
 
 def _melody(rng: np.random.Generator, seconds: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
