@@ -74,6 +74,9 @@ async def test_rooms_must_agree(tmp_path: Path) -> None:
     assert "get_time differs" in await refused(str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"))
     (tmp_path / "b.yaml").write_text(ROOM + "language: de\n")
     assert "one language" in await refused(str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "b.yaml").write_text(ROOM + "local: {recogniser: vosk, model: model}\n")
+    assert "one engine" in await refused(str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"))
 
 
 async def test_a_folder_of_rooms_in_the_beta_as_a_service(tmp_path: Path) -> None:

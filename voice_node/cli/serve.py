@@ -16,6 +16,7 @@ from voice_node.local.server import LocalServer
 from voice_node.model.errors import ConfigError
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.settings.load import load_room
+from voice_node.settings.local import LocalSettings
 from voice_node.settings.tools import Tool
 
 
@@ -43,9 +44,9 @@ def serve(rooms: tuple[Path, ...], host: str, port: int, key_file: Path | None, 
     key = None if key_file is None else _read_key(key_file)
     if key is None and not _is_loopback(host):
         raise ConfigError(f"--host {host}: others could use this server without a key: give one with --key-file")
-    tools, language = _read_rooms(rooms)
+    tools, language, local = _read_rooms(rooms)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    asyncio.run(_serve(LocalServer(tools, language, key, dialect=dialect), host, port))
+    asyncio.run(_serve(LocalServer(tools, language, key, dialect=dialect, local=local), host, port))
 
 
 async def _serve(server: LocalServer, host: str, port: int) -> None:
@@ -106,8 +107,8 @@ def _files(places: Sequence[Path]) -> Iterator[Path]:
         yield from found
 
 
-def _read_rooms(places: Sequence[Path]) -> tuple[list[Tool], str]:
-    """The tools of all rooms, the first of each name, and the first room's language."""
+def _read_rooms(places: Sequence[Path]) -> tuple[list[Tool], str, LocalSettings]:
+    """The tools of all rooms, the first of each name; the language and the engine that all of them have."""
     paths = list(_files(places))
     tools: dict[str, Tool] = {}
     rooms = [load_room(path).settings for path in paths]
@@ -118,4 +119,8 @@ def _read_rooms(places: Sequence[Path]) -> tuple[list[Tool], str]:
     languages = {room.language.split("-")[0].lower() for room in rooms}
     if len(languages) > 1:
         raise ConfigError(f"one server has one language, these rooms have several: {', '.join(sorted(languages))}")
-    return list(tools.values()), rooms[0].language if rooms else "en"
+    local = rooms[0].local if rooms else LocalSettings()
+    for room, path in zip(rooms, paths, strict=True):
+        if room.local != local:
+            raise ConfigError(f"{path}: local differs from that of another room: one server has one engine")
+    return list(tools.values()), rooms[0].language if rooms else "en", local
