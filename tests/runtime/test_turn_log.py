@@ -1,0 +1,44 @@
+"""What of a turn the journal gets."""
+
+import logging
+
+import pytest
+
+from voice_node.model.report import EventType, GateOpen, Happening
+from voice_node.runtime.turn_log import log_report
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+def test_a_turn_is_one_line_with_its_id(lines: pytest.LogCaptureFixture) -> None:
+    fields = {"status": "completed", "detail": "", "timings_ms": {"commit": 3, "done": 900}, "usage": {}}
+    log_report(Happening(EventType.TURN_FINISHED, fields, "ab-1"))
+    (line,) = lines.records
+    assert (line.levelno, line.getMessage()) == (logging.INFO, "turn ab-1: completed; commit 3 ms, done 900 ms")
+
+
+def test_calls_are_for_those_who_look_closely(lines: pytest.LogCaptureFixture) -> None:
+    call = {"call_id": "c", "name": "set_light", "arguments": {"area": "kitchen"}}
+    log_report(Happening(EventType.TOOL_CALL, call, "ab-1"))
+    result = {"call_id": "c", "name": "set_light", "is_ok": False, "error": "no bulb there", "duration_ms": 12}
+    log_report(Happening(EventType.TOOL_RESULT, result, "ab-1"))
+    assert [line.levelno for line in lines.records] == [logging.DEBUG, logging.DEBUG]
+    assert lines.messages == ["turn ab-1: calls set_light", "turn ab-1: set_light failed after 12 ms"]
+
+
+def test_a_trouble_of_a_turn_is_a_warning_without_what_the_service_says(lines: pytest.LogCaptureFixture) -> None:
+    log_report(Happening(EventType.ERROR, {"code": "turn_lost", "detail": "you said: open sesame"}, "ab-1"))
+    log_report(Happening(EventType.ERROR, {"code": "you said\nopen sesame", "detail": ""}, "ab-2"))
+    assert lines.messages == ["turn ab-1: turn_lost", "turn ab-2: a code that is none"]
+    assert {line.levelno for line in lines.records} == {logging.WARNING}
+
+
+def test_words_and_what_belongs_to_no_turn_are_not_logged(lines: pytest.LogCaptureFixture) -> None:
+    log_report(Happening(EventType.TRANSCRIPT, {"item_id": "i", "role": "user", "text": "open sesame"}, "ab-1"))
+    log_report(Happening(EventType.ERROR, {"code": "bad_input", "detail": ""}))
+    log_report(GateOpen(is_open=True))
+    assert lines.messages == []
