@@ -24,10 +24,10 @@ class Engine:
 
     def __init__(self, tools: Sequence[Tool], language: str, settings: LocalSettings | None = None) -> None:
         self.tools: Mapping[str, Tool] = {tool.name: tool for tool in tools if is_offline_allowed(tool)}
-        self.voice = Voice(language)
+        self._settings = settings or LocalSettings()
+        self.voice = Voice(language, file=self._settings.voice)
         self._dialogue = Dialogue(self.tools, self)
         self._language = language
-        self._settings = settings or LocalSettings()
         self._intents: Intents | None = None
         self._recogniser: Recogniser | None = None
 
@@ -38,6 +38,7 @@ class Engine:
 
     def start(self) -> None:
         """Read the sentences and begin to load the recogniser; what cannot be used is a warning in the log."""
+        self.voice.start()
         if Intents is None:
             _LOGGER.warning("sentences are not understood without hassil; get it by: pip install 'voice-node[local]'")
             return
@@ -56,7 +57,8 @@ class Engine:
             self._recogniser.start()
 
     async def close(self) -> None:
-        """End the recogniser."""
+        """End the recogniser and the voice."""
+        await self.voice.close()
         if self._recogniser is not None:
             await self._recogniser.close()
 

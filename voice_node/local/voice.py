@@ -1,4 +1,7 @@
-"""Text to speech by the command espeak-ng, streamed while it is made; without it there is only text."""
+"""Text to speech, streamed while it is made: by a Piper voice where one is given, else by the command espeak-ng.
+
+Without either there is only text.
+"""
 
 import asyncio
 import contextlib
@@ -8,6 +11,7 @@ import struct
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from voice_node.audio.resample import Resampler
+from voice_node.local.neural_voice import NeuralVoice
 from voice_node.runtime.child import end
 
 _LOGGER = logging.getLogger(__name__)
@@ -25,20 +29,41 @@ LONGEST_TEXT = 2000
 class Voice:
     """The voice of one language (BCP 47)."""
 
-    def __init__(self, language: str, command: str = "espeak-ng") -> None:
+    def __init__(self, language: str, command: str = "espeak-ng", file: str | None = None) -> None:
+        """`file`: of a Piper voice, which is loaded by `start`."""
         self._language = language.lower()
         self._command = command
+        self._neural = NeuralVoice(file) if file is not None else None
 
     @property
     def is_available(self) -> bool:
-        """Whether the command is installed."""
-        return shutil.which(self._command) is not None
+        """Whether there is anything to speak with."""
+        is_neural = self._neural is not None and self._neural.is_usable
+        return is_neural or shutil.which(self._command) is not None
+
+    def start(self) -> None:
+        """Begin to load what must be loaded; returns at once."""
+        if self._neural is not None:
+            self._neural.start()
+
+    async def close(self) -> None:
+        """End what `start` began."""
+        if self._neural is not None:
+            await self._neural.close()
 
     async def speak(self, text: str, speed: float = 1.0) -> AsyncGenerator[bytes, None]:
         """Mono s16le at 24 kHz, in pieces of some 200 ms; nothing where the command is absent or fails.
 
         `text` is cut after 2000 characters; `speed` is 0.25 to 1.5. Close the iterator to stop early.
         """
+        if self._neural is not None:
+            is_silent = True
+            async with contextlib.aclosing(self._neural.speak(text[:LONGEST_TEXT], speed)) as pieces:
+                async for pcm in pieces:
+                    is_silent = False
+                    yield pcm
+            if not is_silent:
+                return
         for language in dict.fromkeys((self._language, self._language.split("-")[0], "en")):
             is_silent = True
             async with contextlib.aclosing(self._run(text[:LONGEST_TEXT], language, speed)) as pieces:
