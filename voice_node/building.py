@@ -4,6 +4,7 @@ import asyncio
 import functools
 import hashlib
 import itertools
+import logging
 import math
 import os
 import secrets as randomness
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 from voice_node.audio.gain import AutomaticGain
 from voice_node.model.command import Listen, MuteSwitched
 from voice_node.model.moment import Moment
-from voice_node.model.report import NodeState
+from voice_node.model.report import NodeState, Report
 from voice_node.model.turn import ServiceTrouble
 from voice_node.mqtt.bridge import Bridge
 from voice_node.mqtt.delivery import Delivery
@@ -40,6 +41,7 @@ from voice_node.runtime.health import Health
 from voice_node.runtime.indicator import Indicator
 from voice_node.runtime.state_file import StateFile
 from voice_node.runtime.systemd import ServiceManager
+from voice_node.runtime.turn_log import log_report
 from voice_node.service import find_service
 from voice_node.session.connection import Connection
 from voice_node.session.formats import InputEncoder
@@ -54,6 +56,9 @@ from voice_node.version import VERSION
 
 if TYPE_CHECKING:
     from voice_node.runtime.pins import Pins
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,7 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
         load_wake_words=sound.load_wake_words,
         show=_show(settings, pins),
         call_server=given.servers.attach(pipes),
+        observers=await _observers(settings, stack),
     )
     return Room(stages, bridge, is_muted)
 
@@ -209,6 +215,24 @@ def _show(settings: RoomSettings, pins: "Pins | None") -> Callable[[NodeState], 
             await indicator.show(state)
 
     return show
+
+
+async def _observers(settings: RoomSettings, stack: AsyncExitStack) -> tuple[Callable[[Report], None], ...]:
+    """The journal; and Prometheus, where the room wants it: an address that cannot be had costs the figures alone."""
+    host, port = settings.metrics.host, settings.metrics.port
+    if port is None:
+        return (log_report,)
+    from voice_node.runtime.metrics import Metrics, MetricsServer  # here: the extra `metrics`
+
+    metrics = Metrics(settings.room)
+    server = MetricsServer(metrics.registry, host, port)
+    try:
+        await asyncio.to_thread(server.start)
+    except OSError as error:
+        log.error("metrics: %s:%d cannot be had: %s", host, port, error.strerror)  # noqa: TRY400 - an address in use is no bug
+        return (log_report,)
+    stack.push_async_callback(asyncio.to_thread, server.stop)
+    return (log_report, metrics.observe)
 
 
 def _password(secrets: Secrets) -> str | None:

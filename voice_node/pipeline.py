@@ -73,6 +73,7 @@ class Pipeline:
         """What is to be kept over restarts: of values that come faster than the disk writes, the last."""
         self._is_saving = False
         self._is_capturing = False
+        self._captured_s = 0.0
         self._failures: list[NodeError] = []
         self._end = End.DONE
         self._helpers: tuple[asyncio.Task[None], ...] = ()
@@ -194,6 +195,8 @@ class Pipeline:
                 self._publish(action)
 
     def _publish(self, report: Report) -> None:
+        for observe in self._stages.observers:
+            observe(report)
         if self._stages.logs_words and isinstance(report, Transcript) and report.is_final:
             log.info("turn %s, %s: %s", report.turn_id, report.role, report.text)
         if self._stages.show is not None and isinstance(report, State):
@@ -336,7 +339,10 @@ class Pipeline:
             await asyncio.sleep(self._stages.feed_every_s)
 
     def _tell_health(self) -> None:
-        self._pipes.tell(SoundCounted(self._hearing.count_heard_ms() / 1000, self._stages.health()))
+        heard_s = self._hearing.count_heard_ms() / 1000
+        self._captured_s += heard_s
+        health = {**self._stages.health(), "captured_s": round(self._captured_s, 1)}
+        self._pipes.tell(SoundCounted(heard_s, health))
 
 
 def _leaves(group: BaseExceptionGroup[NodeError]) -> list[NodeError]:

@@ -158,3 +158,5 @@ class Stages:
     """Shows the room's state beside MQTT."""
     call_server: Callable[[CallServer], None] = lambda _: None
     """Calls a tool of an MCP server; its answer comes as a command. A room without servers has no such calls."""
+    observers: tuple[Callable[[Report], None], ...] = ()
+    """Learn of everything that home automation is told, in their order: the journal, the figures."""

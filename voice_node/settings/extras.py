@@ -29,6 +29,7 @@ EXTRAS = (
     Extra("vosk", "vosk", ("local", "recogniser"), lambda room: room.local.recogniser == "vosk"),
     Extra("piper", "piper", ("local", "voice"), lambda room: room.local.voice is not None),
     Extra("gpio", "gpiozero", ("mute", "gpio"), lambda room: room.mute.gpio is not None),
+    Extra("metrics", "prometheus_client", ("metrics", "port"), lambda room: room.metrics.port is not None),
 )
 
 

@@ -164,6 +164,15 @@ class LogSettings(Section):
     """In the audit log of tool calls."""
 
 
+class MetricsSettings(Section):
+    """Figures for Prometheus, over HTTP."""
+
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """None: nobody is told."""
+    host: str = Field(default="127.0.0.1", min_length=1, max_length=253)
+    """The address to listen at; whoever reaches it may read."""
+
+
 class RoomSettings(Section):
     """One room: one file, one process, one branch of topics."""
 
@@ -185,6 +194,7 @@ class RoomSettings(Section):
     fallback: FallbackSettings = Field(default_factory=FallbackSettings)
     local: LocalSettings = Field(default_factory=LocalSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
 
     @property
     def display_name(self) -> str:
