@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice_node.gate.gate import FAINT_MS, REACH_MS, TRAILING_MS, Gate, Phase
+from voice_node.gate.gate import ABRUPT_MS, FAINT_MS, REACH_MS, TRAILING_MS, Gate, Phase
 from voice_node.model.audio import Frame
 from voice_node.model.speech import EndReason, Speech, SpeechAudio, SpeechEnded, SpeechStarted
 from voice_node.settings.schema import GateSettings
@@ -493,7 +493,7 @@ def test_it_alone_holds_what_it_confirmed() -> None:
     room = ConfirmedRoom()
     room.quiet(1000)
     room.believed(500)
-    room.doubted(SETTINGS.hang_over_ms + 40)
+    room.doubted(SETTINGS.hang_over_ms + ABRUPT_MS + 40)
     (ended,) = ends(room.said)
     assert (ended.reason, ended.is_kept) == (EndReason.SILENCE, True)
     assert room.audio("turn-1") == room.pcm(ended.start_ms, ended.end_ms)
@@ -541,6 +541,6 @@ def test_a_gate_that_is_opened_from_outside_begins_where_it_is_told() -> None:
         assert started == SpeechStarted("turn-1", 800)
         assert audio == SpeechAudio("turn-1", room.pcm(800, 1000))
         assert room.note(room.gate.open_from(45)) == []
-        room.quiet(SETTINGS.hang_over_ms)
+        room.quiet(SETTINGS.hang_over_ms + ABRUPT_MS)
         (ended,) = ends(room.said)
         assert (ended.is_kept, ended.voiced_ms, ended.snr_db) == (True, 0, 0.0)

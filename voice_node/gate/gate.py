@@ -13,9 +13,9 @@ Closed -> withheld: the onset
 With a second opinion (`second_opinion` has its rules)
     Half of `min_snr_db` is enough, and the onset only nominates: a candidate. The gate opens when the second opinion
     is that somebody speaks, and from then on that opinion alone says which frames are voiced and which hold; then half
-    of `min_speech_ms` is enough. The segment begins `pre_roll_ms` before speech may have begun; where what was heard
-    lies less than `FAINT_DB` above the floor, `FAINT_MS` before that, because faint words are noticed late. It reaches
-    back `REACH_MS` at most.
+    of `min_speech_ms` is enough, and the hang-over is longer by `ABRUPT_MS`. The segment begins `pre_roll_ms` before
+    speech may have begun; where what was heard lies less than `FAINT_DB` above the floor, `FAINT_MS` before that,
+    because faint words are noticed late. It reaches back `REACH_MS` at most.
 
 Withheld -> sent: enough voiced time
     Audio is withheld until `min_speech_ms` of the segment were voiced; then all of it leaves in one piece, and what
@@ -60,6 +60,8 @@ TRAILING_MS = 300
 FAINT_DB, FAINT_MS = 15, 700
 """Of 52 labelled utterances, one at 5 dB began a second before anything noticed it."""
 REACH_MS = 1500
+ABRUPT_MS = 100
+"""webrtcvad says speech for so long after it ended, and bridges the same in a pause; a second opinion does not."""
 
 FLOOR_STEP_MS = 60
 """How often the noise floor takes a level: a whole number of frames of 10, 20 and 30 ms."""
@@ -117,6 +119,7 @@ class Gate:
         self._least_voiced = frames(settings.min_speech_ms * self._strictness)
         self._reach = self._pre_roll + 2 * self._onset if confirmer is None else frames(REACH_MS)
         self._faint = frames(FAINT_MS)
+        self._abrupt_ms = 0 if confirmer is None else ABRUPT_MS
         self._opening = frames(OPENING_MS)
         self._longest = frames(settings.max_segment_s * 1000)
         self._tuned = (settings.min_snr_db, settings.hang_over_ms)
@@ -221,7 +224,7 @@ class Gate:
 
     def _take_over(self) -> None:
         min_snr_db, hang_over_ms = self._tuned
-        self._hang_over = math.ceil(hang_over_ms / self._frame_ms)
+        self._hang_over = math.ceil((hang_over_ms + self._abrupt_ms) / self._frame_ms)
         self._trailing = min(math.ceil(TRAILING_MS / self._frame_ms), self._hang_over)
         min_snr_db *= self._strictness
         self._onset_snr_db = min_snr_db or SILENCE_DBFS  # no level lies further below another
