@@ -11,8 +11,9 @@ The rules:
    is kept for the next reply.
 4. While something is played and the place of a frame in it is not known, in the second after the microphone was opened
    or a hole in what it captured, nothing is heard: rather deaf than an answer to oneself. Nor for `DEAF_S` after the
-   place was found anew, while the suppressor gets its bearings. Where it is the loudspeaker that has just begun,
-   nothing of it is in the room yet, and frames pass as they are.
+   place was found anew, while the suppressor gets its bearings, and in the first `NEW_ROOM_S` of all replies: a node
+   that interrupts itself there never comes to learn. Where it is the loudspeaker that has just begun, nothing of it is
+   in the room yet, and frames pass as they are.
 5. A frame whose time is not known (a recording) passes as it is.
 6. What was played and not fetched, because nobody listens, is bounded: the oldest gives way, which is a gap like any.
 
@@ -36,6 +37,7 @@ from voice_node.model.audio import BYTES_PER_SAMPLE, Cleaned, Frame, PlayedBlock
 
 QUIET_S = 1.5
 DEAF_S = 0.5
+NEW_ROOM_S = 2.0
 _UNFETCHED_BLOCKS = 300
 _FULL_SCALE = np.float32(32768)
 
@@ -58,7 +60,7 @@ class EchoCanceller:
         self._reference: Reference | None = None
         self._quiet_s = QUIET_S
         """Captured since something was handed to the loudspeaker."""
-        self._deaf_s = 0.0
+        self._deaf_s = NEW_ROOM_S
         """For which nothing is to be heard yet."""
 
     def reference(self, block: PlayedBlock) -> None:
@@ -93,12 +95,12 @@ class EchoCanceller:
             canceller.look_back(found.past)
         if found.slip is None:
             canceller.seek()
-            self._deaf_s = DEAF_S
+            self._deaf_s = max(self._deaf_s, DEAF_S)
         heard = np.frombuffer(frame.pcm, np.int16).astype(np.float32) / _FULL_SCALE
         for_wake = _pcm(canceller.process(heard, found.played))
         for_gate = self._suppressor.suppress(for_wake, _pcm(found.played), frame.rate_hz)
         if self._deaf_s > 0:
-            self._deaf_s -= frame.duration_ms / 1000
+            self._deaf_s -= frame.duration_ms / 1000 if found.played.any() else 0.0
             return None
         return Cleaned(_with(frame, for_gate), _with(frame, for_wake))
 
