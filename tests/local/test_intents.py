@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tests.local.rooms import ROOM, tool, words
-from voice_node.local.intents import Intents, Match
+from voice_node.local.intents import Incomplete, Intents, Match
 from voice_node.settings.tools import Tool
 
 NAMES = {one.name for one in ROOM}
@@ -112,3 +112,64 @@ def test_other_languages_have_their_words() -> None:
         [tool("t", ["auf {level} grad"], {"level": {"type": "integer", "minimum": 20, "maximum": 21}})], "de-AT"
     )
     assert intents.match("bitte auf einundzwanzig Grad", {"t"}) == Match("t", {"level": 21})
+
+
+LACKING_AREA = Incomplete("set_light", {"state": "on"}, "area")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("turn on the light", LACKING_AREA),
+        ("turn the bedroom light", Incomplete("set_light", {"area": "bedroom"}, "state")),
+        ("set the kitchen blinds", Incomplete("set_blind", {"area": "kitchen"}, "position")),
+        ("turn on the attic light", None),
+        ("turn on", None),
+    ],
+)
+def test_what_a_sentence_lacks_is_known(text: str, found: Incomplete | None) -> None:
+    assert Intents(ROOM, "en").read(text, NAMES) == found
+    assert Intents(ROOM, "en").match(text, NAMES) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "area"),
+    [("kitchen", "kitchen"), ("In the living room, please.", "living_room"), ("twenty", None), ("", None)],
+)
+def test_an_answer_completes_it(text: str, area: str | None) -> None:
+    completed = Match("set_light", {"state": "on", "area": area}) if area is not None else None
+    assert Intents(ROOM, "en").fill(LACKING_AREA, text) == completed
+
+
+def test_numbers_complete_it_too() -> None:
+    lacking = Incomplete("set_blind", {"area": "kitchen"}, "position")
+    match = Match("set_blind", {"area": "kitchen", "position": 50})
+    for text in ("fifty", "to 50 percent", "fifty percent"):
+        assert Intents(ROOM, "en").fill(lacking, text) == match
+    assert Intents(ROOM, "en").fill(lacking, "101") is None
+
+
+def test_two_lacks_are_asked_for_one_after_the_other() -> None:
+    one = tool("t", ["light [in the {area}] [{state}]"], {"area": words("hall", "attic"), "state": words("on", "off")})
+    intents = Intents([one], "en")
+    first = intents.read("light", {"t"})
+    assert first == Incomplete("t", {}, "area")
+    second = intents.fill(first, "attic")
+    assert second == Incomplete("t", {"area": "attic"}, "state")
+    assert intents.fill(second, "on") == Match("t", {"area": "attic", "state": "on"})
+
+
+def test_questions_name_what_there_is() -> None:
+    intents = Intents(ROOM, "en")
+    assert intents.question(LACKING_AREA) == "Which area: kitchen, bedroom or living room?"
+    assert intents.question(Incomplete("set_light", {}, "state")) == "On or off?"
+    assert intents.question(Incomplete("set_blind", {}, "position")) == "What position, from 0 to 100?"
+    many = tool("t", ["go [to the {room}]"], {"room": words("a", "b", "c", "d", "e")})
+    assert Intents([many], "en").question(Incomplete("t", {}, "room")) == "Which room?"
+
+
+def test_answers_and_phrases_are_listened_for() -> None:
+    grammar = Intents(ROOM, "en").grammar
+    assert {"yes", "never mind"} <= {sentence.jsgf for sentence in grammar.answers}
+    assert {"what time is it"} <= {sentence.jsgf for sentence in grammar.sentences if not sentence.tool}
+    assert any(sentence.is_short and "<t0_0>" not in sentence.jsgf for sentence in grammar.sentences)
