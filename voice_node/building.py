@@ -182,7 +182,7 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
         load_wake_words=sound.load_wake_words,
         show=_show(settings, pins),
         call_server=given.servers.attach(pipes),
-        observers=await _observers(settings, stack),
+        observers=await observers_of(settings, stack),
     )
     return Room(stages, bridge, is_muted)
 
@@ -217,7 +217,7 @@ def _show(settings: RoomSettings, pins: "Pins | None") -> Callable[[NodeState], 
     return show
 
 
-async def _observers(settings: RoomSettings, stack: AsyncExitStack) -> tuple[Callable[[Report], None], ...]:
+async def observers_of(settings: RoomSettings, stack: AsyncExitStack) -> tuple[Callable[[Report], None], ...]:
     """The journal; and Prometheus, where the room wants it: an address that cannot be had costs the figures alone."""
     host, port = settings.metrics.host, settings.metrics.port
     if port is None:
