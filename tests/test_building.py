@@ -1,9 +1,14 @@
 """The parts that `building` adds; whole rooms are run in tests/system."""
 
+import socket
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from voice_node.building import client_id, steady_moment, turn_ids
+import pytest
+
+from voice_node.building import client_id, observers_of, steady_moment, turn_ids
+from voice_node.runtime.turn_log import log_report
 from voice_node.settings.schema import RoomSettings
 
 
@@ -32,3 +37,26 @@ def test_the_moment_is_now() -> None:
     now = steady_moment()
     assert abs((datetime.now(UTC) - now.wall).total_seconds()) < 5
     assert steady_moment().at >= now.at
+
+
+async def test_a_room_without_a_place_for_figures_has_its_journal_alone() -> None:
+    async with AsyncExitStack() as stack:
+        assert await observers_of(RoomSettings(room="kitchen"), stack) == (log_report,)
+
+
+async def test_an_address_that_cannot_be_had_costs_the_figures_alone(caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("prometheus_client", reason="the extra `metrics` is not installed")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        settings = RoomSettings.model_validate({"room": "kitchen", "metrics": {"port": port}})
+        async with AsyncExitStack() as stack:
+            assert await observers_of(settings, stack) == (log_report,)
+    assert caplog.messages == [f"metrics: 127.0.0.1:{port} cannot be had: Address already in use"]
+    async with AsyncExitStack() as stack:
+        assert len(await observers_of(settings, stack)) == 2
+        with socket.create_connection(("127.0.0.1", port)):
+            pass
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))

@@ -20,6 +20,7 @@ def problems(is_there: bool, **sections: object) -> list[str]:
         ({"activation": {"button_gpio": 17}}, "activation.button_gpio: needs the extra `gpio`"),
         ({"indicator": {"led_gpio": 18}}, "indicator.led_gpio: needs the extra `gpio`"),
         ({"mute": {"gpio": 22}}, "mute.gpio: needs the extra `gpio`"),
+        ({"metrics": {"port": 9464}}, "metrics.port: needs the extra `metrics`"),
     ],
 )
 def test_what_is_not_installed_is_an_error_that_says_how_to_get_it(sections: dict[str, object], problem: str) -> None:
