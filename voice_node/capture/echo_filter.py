@@ -175,9 +175,9 @@ class LinearCanceller:
             sought.append((heard, echo))
         if self._seconds(len(sought)) >= _SOUGHT_S:
             self._sought = None
-            self._filter.shift(
-                _delay(*map(np.concatenate, zip(*sought, strict=True)), self._rate_hz * _SOUGHT_MS // 1000)
-            )
+            all_heard = np.concatenate([one for one, _ in sought])
+            all_expected = np.concatenate([other for _, other in sought])
+            self._filter.shift(_delay(all_heard, all_expected, self._rate_hz * _SOUGHT_MS // 1000))
         return heard - echo
 
     def _judge(self, heard: Samples, rest: Samples, trial: Samples | None) -> None:
