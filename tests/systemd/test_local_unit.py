@@ -22,9 +22,9 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_verify_is_silent(tmp_path: Path) -> None:
     unit = tmp_path / UNIT.name
     text = UNIT.read_text()
-    assert "ExecStart=/opt/voice-node/venv/bin/voice-node serve " in text
+    assert "ExecStart=/opt/voice-node/current/bin/voice-node serve " in text
     # The program is not installed where the tests run; everything else is judged as it is shipped.
-    unit.write_text(text.replace("/opt/voice-node/venv/bin/voice-node", sys.executable))
+    unit.write_text(text.replace("/opt/voice-node/current/bin/voice-node", sys.executable))
     judged = analyze("verify", "--man=no", str(unit))
     assert (judged.returncode, judged.stdout, judged.stderr) == (0, "", "")
 

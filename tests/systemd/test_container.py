@@ -1,0 +1,274 @@
+"""`script/install` and the shipped units on a machine with systemd, from nothing to nothing, as a Pi would have it."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import wave
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.systemd.machine import CannotBoot, Machine, why_not
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("voice_node", "config", "systemd", "script", "pyproject.toml", "README.md", "LICENSE")
+UNIT = "voice-node@kitchen.service"
+PASSWORD = "canary-of-the-broker"
+INSTALL_S = 240.0
+ROOM = """
+capture: {device: "wav:/srv/room.wav"}
+playback: {device: none}
+mqtt: {username: kitchen}
+"""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(why_not() is not None, reason=f"no container here: {why_not()}"),
+]
+
+
+@pytest.fixture(scope="module")
+def wheels(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `pip wheel` makes of the project's dependencies for the system's Python; kept until they change."""
+    stamp = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()[:12]
+    assert request.config.cache is not None
+    kept = request.config.cache.mkdir("wheels") / stamp
+    if kept.is_dir():
+        return kept
+    folder = tmp_path_factory.mktemp("wheels")
+    subprocess.run(["/usr/bin/python3", "-m", "venv", folder / "venv"], check=True)
+    made = folder / "made"
+    command = [folder / "venv/bin/python", "-m", "pip", "wheel", "--quiet", "--wheel-dir", made]
+    subprocess.run([*command, f"{ROOT}[local,confirm]", "hatchling"], check=True, capture_output=True, timeout=600)
+    for wheel in made.glob("voice_node-*.whl"):  # it is built from the checkout, there
+        wheel.unlink()
+    shutil.move(made, kept)
+    return kept
+
+
+class House:
+    """A machine with a checkout, wheels and a broker on it."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+
+    def install(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return self.machine.run(
+            "/srv/checkout/script/install", "--wheels", "/srv/wheels", *arguments,
+            timeout_s=INSTALL_S, check=False, **environ,
+        )  # fmt: skip
+
+    def show(self, name: str, unit: str = UNIT) -> str:
+        return self.machine.read("systemctl", "show", "--value", f"--property={name}", unit)
+
+    def until(self, name: str, value: str, unit: str = UNIT, deadline_s: float = 60) -> None:
+        try:
+            self.machine.until(lambda: self.show(name, unit) == value, deadline_s)
+        except TimeoutError:
+            raise AssertionError(f"{name} is {self.show(name, unit)}, not {value}\n{self.journal(unit)}") from None
+
+    def journal(self, unit: str = UNIT) -> str:
+        return self.machine.read("journalctl", "--no-pager", "--lines=30", f"--unit={unit}")
+
+    def version(self) -> str:
+        return (self.machine.root / "opt/voice-node/current").readlink().name
+
+    def versions(self) -> list[str]:
+        return sorted(path.name for path in (self.machine.root / "opt/voice-node/versions").iterdir())
+
+    def drop_in(self, room: str, service: str) -> None:
+        folder = self.machine.root / f"etc/systemd/system/voice-node@{room}.service.d"
+        folder.mkdir()
+        (folder / "test.conf").write_text(f"[Service]\n{service}\n")
+        self.machine.run("systemctl", "daemon-reload")
+
+    def heard(self) -> str:
+        """All that was said on the broker."""
+        return self.machine.read("journalctl", "--no-pager", "--output=cat", "--unit=listener")
+
+
+@pytest.fixture
+def house(tmp_path: Path, wheels: Path) -> Iterator[House]:
+    with ExitStack() as stack:
+        try:
+            machine = stack.enter_context(Machine(tmp_path))
+        except CannotBoot as error:
+            pytest.skip(str(error))
+        checkout = machine.root / "srv/checkout"
+        checkout.mkdir()
+        for part in PARTS:
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+            copy(ROOT / part, checkout / part)
+        shutil.copytree(wheels, machine.root / "srv/wheels")
+        shutil.copy(Path(__file__).with_name("probe.py"), machine.root / "srv")
+        demo = (ROOT / "config/rooms/demo.yaml").read_text()
+        (machine.root / "srv/kitchen.yaml").write_text(
+            demo.replace("room: demo", "room: kitchen").replace("Demonstration", "Kitchen") + ROOM
+        )
+        write_recording(machine.root / "srv/room.wav")
+        machine.run("systemd-run", "--quiet", "--unit=broker", "mosquitto")
+        machine.until(lambda: "running" in machine.read("journalctl", "--output=cat", "--unit=broker"))
+        machine.run("systemd-run", "--quiet", "--unit=listener", "mosquitto_sub", "--verbose", "--topic", "#")
+        yield House(machine)
+
+
+def write_recording(path: Path) -> None:
+    """Three sentences, and then silence for longer than the test."""
+    with wave.open(str(ROOT / "config/demo/three_sentences.wav")) as source, wave.open(str(path), "wb") as target:
+        target.setparams(source.getparams())
+        target.writeframes(source.readframes(source.getnframes()))
+        target.writeframes(bytes(source.getframerate() * 2 * 1200))
+
+
+def test_from_nothing_to_nothing(house: House) -> None:
+    install(house)
+    install_again(house)
+    reload(house)
+    house.machine.run("systemctl", "kill", "--signal=STOP", "--kill-whom=main", UNIT)
+    a_stranger_in_the_node_finds_nothing(house)
+    a_wrong_room_file_is_not_tried_again(house)
+    the_watchdog_ends_what_hangs(house)
+    stop_in_time(house)
+    upgrade_to_what_fails(house)
+    upgrade_to_what_works(house)
+    assert PASSWORD not in house.machine.read("journalctl", "--no-pager")
+    uninstall(house)
+
+
+def install(house: House) -> None:
+    done = house.install("/srv/kitchen.yaml", MQTT_PASSWORD=PASSWORD)
+    assert done.returncode == 0, done.stdout
+    assert "Room kitchen is ready" in done.stdout
+    assert PASSWORD not in done.stdout
+    assert house.show("ActiveState") == "active"  # Type=notify: it said READY
+    assert house.show("UnitFileState") == "enabled"
+    assert house.show("Type") == "notify"
+    house.machine.until(lambda: "voice_node/kitchen/tool/set_light/call" in house.heard())
+    assert "voice_node/kitchen/availability online" in house.heard()
+    credentials = house.machine.root / "etc/voice-node/credentials"
+    secret = credentials / "mqtt_password.kitchen"
+    assert [oct(path.stat().st_mode)[-3:] for path in (credentials, secret)] == ["700", "600"]
+    assert secret.read_text() == PASSWORD + "\n"
+
+
+def install_again(house: House) -> None:
+    """Builds nothing, asks for nothing, and keeps what is there."""
+    file = house.machine.root / "etc/voice-node/kitchen.yaml"
+    file.write_text(file.read_text().replace("name: Kitchen", "name: Pantry"))
+    before = house.version()
+    done = house.install("kitchen")
+    assert done.returncode == 0, done.stdout
+    assert "== Version" not in done.stdout
+    assert house.version() == before
+    assert "name: Pantry" in file.read_text()
+
+
+def reload(house: House) -> None:
+    process = house.show("MainPID")
+    file = house.machine.root / "etc/voice-node/kitchen.yaml"
+    file.write_text(file.read_text().replace("name: Pantry", "name: Larder"))
+    house.machine.run("systemctl", "reload", UNIT)
+    house.machine.until(lambda: "Larder" in house.heard())
+    assert (house.show("MainPID"), house.show("NRestarts"), house.show("ActiveState")) == (process, "0", "active")
+
+
+def a_stranger_in_the_node_finds_nothing(house: House) -> None:
+    """The shipped unit with another program in it, in a room of its own."""
+    root, kitchen = house.machine.root, house.show("MainPID")
+    (root / "home/pi").mkdir(mode=0o755, parents=True)
+    (root / "home/pi/letter").write_text("dear\n")
+    (root / "tmp/note").write_text("of another program\n")
+    (root / "etc/voice-node/probe.yaml").write_text("room: probe\n")
+    (root / "etc/voice-node/credentials/pin.probe").write_text("4711\n")
+    private = [
+        *("/etc/shadow", "/root", "/home", "/home/pi/letter", "/tmp/note", "/dev/kmsg", "/dev/mem", "/proc/kcore"),
+        *("/etc/voice-node/credentials", "/etc/voice-node/credentials/mqtt_password.kitchen"),
+        *("/etc/voice-node/credentials/pin.probe", "/run/credentials/voice-node@kitchen.service", "/run/user"),
+        *("/var/lib/private/voice-node/kitchen", "/var/lib/voice-node/kitchen", "/run/voice-node/kitchen"),
+        *(f"/proc/{kitchen}/{name}" for name in ("environ", "maps", "fd", "root/run/credentials")),
+        "/proc/1/environ",
+    ]
+    closed = ["/", "/etc", "/etc/voice-node", "/opt/voice-node", "/usr/local/bin", "/var/lib", "/var/log", "/home/pi"]
+    wanted = {"read": [*private, "/etc/voice-node/probe.yaml"], "write": [*closed, "/var/lib/voice-node/probe"]}
+    (root / "srv/wanted.json").write_text(json.dumps(wanted))
+    house.drop_in(
+        "probe", "Type=oneshot\nRestart=no\nExecStart=\nExecStart=/usr/bin/python3 /srv/probe.py /srv/wanted.json"
+    )
+    house.machine.run("systemctl", "start", "voice-node@probe", check=False)
+    assert house.show("Result", "voice-node@probe") == "success", house.journal("voice-node@probe")
+    found = json.loads((root / "var/lib/private/voice-node/probe/found.json").read_text())
+    assert found == {
+        "read": ["/etc/voice-node/probe.yaml"],
+        "written": ["/var/lib/voice-node/probe"],
+        "raw network": False,
+        "root": False,
+        "credentials": {"openai_api_key": "\n", "mqtt_password": "\n", "pin": "4711\n"},
+        "processes of others": 0,
+    }
+
+
+def a_wrong_room_file_is_not_tried_again(house: House) -> None:
+    unit = "voice-node@wrong.service"
+    (house.machine.root / "etc/voice-node/wrong.yaml").write_text("room: wrong\ncolour: red\n")
+    house.machine.run("systemctl", "start", unit, check=False)
+    house.until("ActiveState", "failed", unit)
+    assert (house.show("ExecMainStatus", unit), house.show("NRestarts", unit)) == ("78", "0")
+
+
+def the_watchdog_ends_what_hangs(house: House) -> None:
+    """It was stopped before the two steps above."""
+    house.until("NRestarts", "1", deadline_s=90)
+    house.until("ActiveState", "active", deadline_s=90)
+    assert "Watchdog timeout" in house.machine.read("journalctl", "--no-pager", f"--unit={UNIT}")
+
+
+def stop_in_time(house: House) -> None:
+    house.machine.run("systemctl", "stop", UNIT)
+    assert (house.show("ActiveState"), house.show("Result")) == ("inactive", "success")  # a stop too late: `timeout`
+    assert house.heard().rstrip().endswith("voice_node/kitchen/availability offline")
+    house.machine.run("systemctl", "start", UNIT)
+
+
+def upgrade_to_what_fails(house: House) -> None:
+    before = house.version()
+    app = house.machine.root / "srv/checkout/voice_node/app.py"
+    good = app.read_text()
+    app.write_text(good + "\n\ndef run_room(path, recordings=None):\n    raise SystemExit('broken on purpose')\n")
+    done = house.install("--upgrade")
+    app.write_text(good + "# the next version\n")
+    assert done.returncode == 1, done.stdout
+    assert "broken on purpose" in done.stdout
+    assert f"{before} is back, and the rooms are ready" in done.stdout
+    assert house.version() == before
+    assert house.versions() == [before]
+    assert (house.show("ActiveState"), house.show("NRestarts")) == ("active", "0")
+
+
+def upgrade_to_what_works(house: House) -> None:
+    before, process = house.version(), house.show("MainPID")
+    file = house.machine.root / "etc/voice-node/kitchen.yaml"
+    settings = file.read_text()
+    done = house.install("--upgrade")
+    assert done.returncode == 0, done.stdout
+    assert house.version() != before
+    assert house.versions() == sorted([before, house.version()])
+    assert house.show("ActiveState") == "active"
+    assert house.show("MainPID") != process
+    assert file.read_text() == settings
+
+
+def uninstall(house: House) -> None:
+    root = house.machine.root
+    house.machine.run("/srv/checkout/script/install", "--uninstall")
+    assert house.show("LoadState") == "not-found"
+    assert not (root / "opt/voice-node").exists()
+    assert not (root / "usr/local/bin/voice-node").is_symlink()
+    assert (root / "etc/voice-node/kitchen.yaml").exists()
+    assert (root / "var/lib/private/voice-node/kitchen").is_dir()
+    house.machine.run("/srv/checkout/script/install", "--uninstall", "--purge")
+    assert not (root / "etc/voice-node").exists()
+    assert not (root / "var/lib/private/voice-node").exists()
