@@ -89,7 +89,7 @@ def measure_offline(folder: Path) -> list[Figure]:
         Figure("offline: commands refused or asked back", counts.refused * inside, "%", 12),
         Figure("offline: of these asked back", counts.asked_back * inside, "%"),
         Figure("offline: other sentences obeyed", 100 * counts.obeyed / counts.outside, "%", 5),
-        Figure("offline: real-time factor, commands", costs.inside_cpu_s / costs.inside_s, "", note="CPU, with sound"),
+        Figure("offline: real-time factor, commands", costs.inside_cpu_s / costs.inside_s, "", note="processor time"),
         Figure("offline: real-time factor, other speech", costs.outside_cpu_s / costs.outside_s, ""),
         Figure("offline: wait after a segment, p95", percentile(costs.waits_s, 0.95), "s"),
         Figure("offline: load time", max(costs.loads_s), "s", note="processor time"),

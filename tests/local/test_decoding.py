@@ -97,6 +97,7 @@ VOICES = ["en-us", "en-gb", "en-us+f3"]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_most_commands_are_kept_and_little_else_gets_through(decoder: CommandDecoder) -> None:
     """Floors well below what was measured, so that a change for the worse is seen."""
     right = [decoder.decode(utter(text, voice, RATE_HZ)).text == text for text in SAID for voice in VOICES]
