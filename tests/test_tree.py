@@ -17,7 +17,7 @@ MOST_LINES = 400
 FLOORS: tuple[tuple[int, str], ...] = (
     (5, "__main__ cli/*"),
     (4, "app building sound_stages service tool_servers"),
-    (3, "pipeline hearing pipes stages private"),
+    (3, "pipeline hearing pipes stages failover private"),
     (0, "__init__ model/*"),
     (0, "settings/section settings/schema settings/session* settings/tools settings/problem settings/not_yet"),
     (0, "settings/defaults settings/reloading settings/mcp settings/local settings/tunable"),

@@ -5,7 +5,6 @@ import functools
 import hashlib
 import itertools
 import logging
-import math
 import os
 import secrets as randomness
 import time
@@ -42,11 +41,9 @@ from voice_node.runtime.indicator import Indicator
 from voice_node.runtime.state_file import StateFile
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.runtime.turn_log import log_report
-from voice_node.service import find_service
-from voice_node.session.connection import Connection
+from voice_node.service import build_session
 from voice_node.session.formats import InputEncoder
-from voice_node.session.protocol import Protocol
-from voice_node.session.providers import capabilities
+from voice_node.settings.fallback import has_fallback
 from voice_node.settings.schema import RoomSettings
 from voice_node.settings.secrets import Secrets, read_mcp_tokens
 from voice_node.sound_stages import Recordings, build_sound
@@ -114,15 +111,10 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
     pipes.volume = settings.playback.volume
     encoder = InputEncoder(settings.session.input_format)
     gain = AutomaticGain(encoder.rate_hz) if settings.capture.auto_gain else None
-    is_paced = capabilities(settings.session).wants_real_time_audio
-    session = Connection(
-        Protocol(settings.session, settings.tools, _authorizations(settings)),
-        await find_service(settings, given.secrets, stack),
-        steady_moment,
-        pipes.tell,
-        pipes.play,
-        paced_bytes_per_s=encoder.bytes_per_second if is_paced else math.inf,
+    session = await build_session(
+        settings, given.secrets, _authorizations(settings), pipes, steady_moment, next_turn_id, stack
     )
+    hears_when_spent = has_fallback(settings)
     health = Health(
         {
             # of a microphone, not of a recording
@@ -156,6 +148,7 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
             is_mute_switched=is_switched,
             pin=PinLock(_code(given.secrets), state.mapping(PIN_MEMORY)),
             hears_privately=sound.private_ear is not None,
+            hears_when_spent=hears_when_spent,
             introduction=Introduction(
                 document(settings, topics, VERSION),
                 state.mapping(MEMORY),
@@ -177,6 +170,7 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
         feed_every_s=(given.manager.watchdog_s or 20.0) / 3,
         logs_words=settings.log.transcripts,
         echo=sound.echo,
+        hears_when_spent=hears_when_spent,
         waits_for_turns=given.recordings is not None,
         private_ear=sound.private_ear,
         load_wake_words=sound.load_wake_words,

@@ -253,7 +253,7 @@ class Pipeline:
             case ctl.Audit(entry):
                 self._start(stages.audit(entry), "audit")
             case ctl.SetSpent(is_spent):
-                self._hearing.is_spent = is_spent
+                self._hearing.is_spent = is_spent and not stages.hears_when_spent
                 inputs.offer(control)
             case ctl.Remember(key, value):
                 self._unsaved[key] = value

@@ -270,7 +270,6 @@ def test_keys_that_do_nothing_yet_are_warnings(tmp_path: Path) -> None:
     path = write(tmp_path, text)
     assert [warning.removeprefix(f"{path}:") for warning in load_room(path).warnings] == [
         f"10: activation.arbitration: on {LATER}: every room that hears the words answers",
-        f"12: fallback.provider: local {LATER}: nobody answers while the service is away",
     ]
 
 

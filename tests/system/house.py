@@ -88,6 +88,7 @@ def write_room(folder: Path, broker_port: int, **sections: Any) -> Path:
         "gate": {"hang_over_ms": 300},
         "playback": {"device": "none"},
         "tools": [LIGHT, HEATING],
+        "fallback": {"provider": None},
         "log": {"level": "debug"},
     } | sections
     room["mqtt"] = {"port": broker_port} | sections.get("mqtt", {})

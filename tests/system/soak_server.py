@@ -8,6 +8,7 @@ that was sent before a connection ended, as far as the node had not yet shown th
 import itertools
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -48,9 +49,10 @@ class Talk:
 
 
 class SoakServer:
-    """`async with SoakServer() as server:`"""
+    """`async with SoakServer() as server:`; `arguments` are those of every call."""
 
-    def __init__(self) -> None:
+    def __init__(self, arguments: Mapping[str, Any] | None = None) -> None:
+        self._arguments = json.dumps(arguments or {"state": "on"})
         self.talks: list[Talk] = []
         self.net = WireNet()
         self._numbers = itertools.count(1)
@@ -132,7 +134,7 @@ class SoakServer:
         else:
             call_id = f"call_{next(self._numbers)}"
             item = {"id": item_id, "type": "function_call", "status": "completed", "call_id": call_id}
-            item |= {"name": "set_light", "arguments": '{"state": "on"}'}
+            item |= {"name": "set_light", "arguments": self._arguments}
             talk.calls[call_id] = 0
         if is_answered:
             place = {"response_id": response["id"], "item_id": item_id, "output_index": 0, "content_index": 0}

@@ -21,6 +21,8 @@ class Transcript:
     language: str | None = None
     confidence: float | None = None
     """0..1, the mean probability of the transcript's tokens, where the service tells them."""
+    provider: str | None = None
+    """Who heard or said it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,15 @@ class LinkChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderChanged:
+    """From now on somebody else answers."""
+
+    provider: str
+    why: str = ""
+    """For people: why the room's own service does not; empty: it does again."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceTrouble:
     """The service or the server's events were wrong in a way that a person should know; the session goes on."""
 
@@ -237,6 +248,7 @@ Outcome = (
     | ReplyStarted
     | Usage
     | LinkChanged
+    | ProviderChanged
     | ServiceTrouble
     | SpeechChanged
     | AttentionChanged

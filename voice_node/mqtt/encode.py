@@ -129,6 +129,8 @@ def _words(transcript: Transcript, topics: Topics) -> dict[str, Any]:
         content["language"] = transcript.language
     if transcript.confidence is not None:
         content["confidence"] = transcript.confidence
+    if transcript.provider is not None:
+        content["provider"] = transcript.provider
     return content
 
 

@@ -28,6 +28,8 @@ class Requests:
         calling: Calling,
         follow_up: FollowUp,
         diagnosis: Callable[[], Mapping[str, Any]],
+        *,
+        hears_when_spent: bool = False,
     ) -> None:
         self._next_turn_id = next_turn_id
         self._status = status
@@ -35,6 +37,7 @@ class Requests:
         self._calling = calling
         self._follow_up = follow_up
         self._diagnosis = diagnosis
+        self._hears_when_spent = hears_when_spent
         self._typed: deque[str] = deque(maxlen=MOST_TURNS)
 
     def asked_by(self, turn_id: str) -> str:
@@ -73,7 +76,7 @@ class Requests:
         activation = self._tuning.settings.activation
         if self._status.is_muted:
             return [Response("listen", "the microphone is muted", {}, request.reply_to)]
-        if self._status.is_over_budget:
+        if self._status.is_over_budget and not self._hears_when_spent:
             return [Response("listen", "the day's budget is spent", {}, request.reply_to)]
         if activation.mode == "voice":  # a voice opens its gate at any time
             return [Response("listen", None, {"already": "listening"}, request.reply_to)]

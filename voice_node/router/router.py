@@ -24,6 +24,7 @@ from voice_node.model.turn import (
     NumberHeard,
     Outcome,
     PlaybackChanged,
+    ProviderChanged,
     ReplyStarted,
     ServiceTrouble,
     SoundCounted,
@@ -67,9 +68,11 @@ class Router:
         pin: PinLock | None = None,
         hears_privately: bool = False,
         introduction: Introduction | None = None,
+        hears_when_spent: bool = False,
     ) -> None:
         """`facts` is what `info` tells besides the link: version, configuration hash, capabilities; no secrets.
 
+        `hears_when_spent`: somebody answers for nothing when the day's budget is spent.
         `pin` belongs to tools with `confirm: pin`; `hears_privately` where this device can recognise digits itself.
         """
         settings = tuning.settings
@@ -98,7 +101,17 @@ class Router:
         )
         activation = settings.activation
         self._follow_up = FollowUp(activation.follow_up_ms, is_always=activation.mode == "voice")
-        self._requests = Requests(next_turn_id, self._status, tuning, self._calling, self._follow_up, self._diagnosis)
+        self._requests = Requests(
+            next_turn_id,
+            self._status,
+            tuning,
+            self._calling,
+            self._follow_up,
+            self._diagnosis,
+            hears_when_spent=hears_when_spent,
+        )
+        self._is_served = True
+        """By the service of its settings."""
         self._introduction = introduction
         """None: Home Assistant is not told of this room."""
 
@@ -175,6 +188,8 @@ class Router:
                 actions = self._attention(outcome)
             case LinkChanged():
                 actions = self._link(outcome)
+            case ProviderChanged(provider, why):
+                actions = self._provider_changed(provider, why)
             case CaptureChanged(is_open, device, detail):
                 actions = [] if is_open else self.problem("capture", f"{device}: {detail}")
             case ServiceTrouble(code, detail, turn_id):
@@ -276,7 +291,7 @@ class Router:
             "voiced_ms": outcome.voiced_ms,
             "snr_db": round(outcome.snr_db, 1),
         }
-        streamed = self._costs.heard(outcome.duration_ms)
+        streamed = self._costs.heard(outcome.duration_ms) if self._is_served else []
         if self._settings.activation.mode != "voice":  # there, nobody waits for a sign
             streamed = [*streamed, *self._chime(ctl.Chime.DONE)]
         return [rep.GateOpen(is_open=False), rep.Happening(EventType.SEGMENT, fields, outcome.turn_id), *streamed]
@@ -290,6 +305,12 @@ class Router:
         if outcome.is_trouble and not was_offline:
             return self.problem("session_lost", outcome.detail)
         return []
+
+    def _provider_changed(self, provider: str, why: str) -> list[Action]:
+        self._is_served = not why
+        self._facts["provider"] = provider
+        problem = self.problem("service_away", f"{why}; this device answers by itself meanwhile") if why else []
+        return [rep.Info(dict(self._facts)), *problem]
 
     def _attention(self, outcome: AttentionChanged) -> list[Action]:
         self._status.is_attending = outcome.is_open

@@ -3,6 +3,9 @@ those of responses in `sequencer`, of what is remembered in `memory`.
 
 While a response is requested or active the service has to show a sign of it every 20 s, or the connection is given up.
 While a tool call is open it is home automation's move; a call that nobody answers ends its turn.
+
+Where somebody else can answer (`patience_s`), a turn that the service cannot take, refuses or is slow with is returned
+instead of held or lost, unless anything was done or said for it: nothing acts twice. Once returned, it is unknown here.
 """
 
 from collections.abc import Callable
@@ -13,12 +16,17 @@ from voice_node.session import events as ev
 from voice_node.session.memory import Memory
 from voice_node.session.sequencer import Job, Sequencer
 from voice_node.session.server_ending import ServerEnding
-from voice_node.session.step import Step
-from voice_node.session.turns import TRANSCRIPT_PATIENCE_S, Kind, Turn, Turns
+from voice_node.session.step import Returned, Step
+from voice_node.session.turns import TRANSCRIPT_PATIENCE_S, Kind, Phase, Turn, Turns
 from voice_node.settings.session import SessionSettings
 
 SERVICE_PATIENCE_S = 20.0
 """How long a response may show no sign of life; the slowest models think for seconds, not for twenty."""
+SLOW = "the service is too slow"
+RETURNABLE = frozenset(
+    {LostReason.DISCONNECTED, LostReason.STALE, LostReason.REFUSED, LostReason.TIMEOUT, LostReason.SPENT}
+)
+"""Losses that another session might make good."""
 CALL_PATIENCE_S = 90.0
 """How long a call may stay open; the router answers every call within a tool's longest `timeout_s`, 60 s."""
 
@@ -33,8 +41,13 @@ class Answers:
         ending: ServerEnding | None,
         *,
         can_cancel: bool = True,
+        patience_s: float | None = None,
     ) -> None:
-        """`ending`: who lets the service end turns; None where the gate does."""
+        """`ending`: who lets the service end turns; None where the gate does.
+
+        `patience_s`: how long after the end of speech the first answer may take; None: nobody else could give one.
+        """
+        self._patience_s = patience_s
         self._can_cancel = can_cancel
         self._is_answered = settings.type == "realtime"
         self._new_event_id = new_event_id
@@ -46,6 +59,8 @@ class Answers:
         """The session can be spoken to."""
         self.response_at = 0.0
         """When the service last showed a sign of a response, or was asked for one."""
+        self._asked_at = 0.0
+        """When the response under way was asked for."""
         self._awaited: dict[str, str] = {}
         """Client events whose refusal concerns a turn, with the turn's id."""
 
@@ -103,6 +118,12 @@ class Answers:
 
     def give_up(self, now: Moment, step: Step) -> bool:
         """True: the service shows no sign of the response that is due, and the connection is closed for it."""
+        for late in self.turns:
+            if self._is_slow(late, now):
+                self.lose(late, LostReason.TIMEOUT, SLOW, step)
+                if self.is_ready:
+                    step.close = SLOW
+                    return True
         if not self.is_ready or self.sequencer.is_idle or now.at - self.response_at <= SERVICE_PATIENCE_S:
             return False
         turn = self.turns.get(self.sequencer.active_turn)
@@ -111,8 +132,11 @@ class Answers:
         step.close = "the service does not answer"
         return True
 
-    def disconnected(self, now: Moment, step: Step) -> None:
-        """The connection is gone, and its responses with it; turns that were not acted on are held again."""
+    def disconnected(self, trouble: str, now: Moment, step: Step) -> None:
+        """The connection is gone, and its responses with it; turns that were not acted on are held again, or returned.
+
+        `trouble` is why it went; empty where that was wanted.
+        """
         self.is_ready = False
         for turn in self.turns:
             if turn.is_stopped:
@@ -121,6 +145,8 @@ class Answers:
                 self.finish(turn, step)
             elif turn.is_acted_on:
                 self.lose(turn, LostReason.DISCONNECTED, "", step)
+            elif trouble and self.may_return(turn):
+                self.lose(turn, LostReason.DISCONNECTED, trouble, step)
             else:
                 turn.touched_at = now.at
         self.sequencer.clear()
@@ -147,7 +173,23 @@ class Answers:
         if self._ending is not None:
             self._ending.forget(turn)
         self._remember(turn, step, is_lost=True)
-        step.outcomes.append(TurnLost(turn.turn_id, reason, detail))
+        if reason in RETURNABLE and self.may_return(turn):
+            step.returned.append(Returned(turn.turn_id, detail, turn.again()))
+        else:
+            step.outcomes.append(TurnLost(turn.turn_id, reason, detail))
+
+    def may_return(self, turn: Turn) -> bool:
+        """Somebody else may answer this turn: nothing was done for it."""
+        return self._patience_s is not None and not (turn.is_acted_on or turn.is_stopped or turn.is_rest)
+
+    def spend(self, step: Step) -> None:
+        """Nothing that was heard may be sent (again) from now on; what was sent is finished."""
+        if self._patience_s is None:
+            held = self.turns.forget_sound()
+        else:
+            held = [turn for turn in self.turns if turn.phase is Phase.HELD]
+        for turn in held:
+            self.lose(turn, LostReason.SPENT, "", step)
 
     def ask(self, turn: Turn, now: Moment, step: Step) -> None:
         """Want a response for this turn."""
@@ -163,7 +205,7 @@ class Answers:
         job = self.sequencer.next(event_id, may_announce=not self.turns.is_anybody_speaking)
         if job is None:
             return
-        self.response_at = now.at
+        self.response_at = self._asked_at = now.at
         metadata = {"turn_id": job.turn_id}
         if job.announcement is not None:
             step.sends.append(ev.CreateAnnouncement(event_id, job.announcement, metadata | {"voice_node": "say"}))
@@ -176,7 +218,7 @@ class Answers:
             turn.status = ResponseStatus.NONE
         elif self._ending is not None and self._ending.creates_responses:
             self.sequencer.expect(Job(turn.turn_id))
-            self.response_at = now.at
+            self.response_at = self._asked_at = now.at
         else:
             self.ask(turn, now, step)
 
@@ -221,6 +263,14 @@ class Answers:
         self._awaited[event_id] = turn.turn_id
         while len(self._awaited) > 256:  # the server never says that an event was right: forget the oldest
             self._awaited.pop(next(iter(self._awaited)))
+
+    def _is_slow(self, turn: Turn, now: Moment) -> bool:
+        """The first answer takes too long; who waits behind another's is not counted."""
+        if self._patience_s is None or not turn.is_ended or not self.may_return(turn):
+            return False
+        asked_at = self._asked_at if self.is_ready else 0.0
+        is_next = not self.is_ready or turn.turn_id == self.sequencer.active_turn
+        return is_next and now.at - max(turn.speech_end_s, asked_at) > self._patience_s
 
     def _remember(self, turn: Turn, step: Step, *, is_lost: bool) -> None:
         too_old = self.memory.turn_over(turn.turn_id, turn.touched_at, is_lost=is_lost)

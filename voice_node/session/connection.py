@@ -25,7 +25,7 @@ from voice_node.session.events import AppendAudio, ClientEvent, Malformed
 from voice_node.session.protocol import PEACEFUL, Input, Protocol, redact
 from voice_node.session.providers import Endpoint
 from voice_node.session.retry import Refusal, Retry, after_close, after_status, delay_s
-from voice_node.session.step import Step
+from voice_node.session.step import Returned, Step
 
 log = logging.getLogger(__name__)
 wire_log = logging.getLogger(f"{__name__}.websocket")
@@ -43,6 +43,8 @@ OPEN_S = 10.0
 SEND_S = 10.0
 CLOSE_S = 1.0
 HEALTHY_S = 2.0
+REFUSED_S = 3600.0
+"""Between attempts at a service that refuses, where the room lives on without it: somebody may pay the bill."""
 MOST_FAILURES_AFTER_READY = 3
 """So that the pause is 2 s at most."""
 TICK_S = 0.25
@@ -66,8 +68,12 @@ class Connection:
         open_s: float = OPEN_S,
         send_s: float = SEND_S,
         paced_bytes_per_s: float = math.inf,
+        take_back: Callable[[Returned], None] = lambda _: None,
+        lives_on: bool = False,
     ) -> None:
         """`endpoint` is asked before each connection, and may say that there can be none.
+
+        `take_back` gets the turns that a protocol with a patience returns; `lives_on`: a refusal is tried again.
 
         Seconds between pings and until a pong is missed, for the opening handshake, for one write. Sound leaves no
         faster than `paced_bytes_per_s`.
@@ -81,6 +87,8 @@ class Connection:
         self._open_s = open_s
         self._send_s = send_s
         self._paced_bytes_per_s = paced_bytes_per_s
+        self._take_back = take_back
+        self._lives_on = lives_on
         self._next_sound_at = 0.0
         self._outgoing: deque[tuple[str, float]] = deque()
         """Messages, and how many seconds each has to keep its distance from the next."""
@@ -106,20 +114,34 @@ class Connection:
         Raises SessionRefused (inside an exception group) where no other attempt can help.
         """
         async with asyncio.TaskGroup() as group:
-            link = group.create_task(self._keep_link(), name="session.link")
-            ticker = group.create_task(self._keep_time(), name="session.time")
+            serving = group.create_task(self.serve(), name="session.serve")
             feeder = group.create_task(self._feed(inputs), name="session.feed")
             while not self._protocol.is_over:
                 self._changed.clear()
                 await self._changed.wait()
-            for task in (link, ticker, feeder):
+            for task in (serving, feeder):
                 task.cancel()
+
+    async def serve(self) -> None:
+        """Keep a session for what is `put`, until cancelled; raises as `run`."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_link(), name="session.link")
+            group.create_task(self._keep_time(), name="session.time")
+
+    def put(self, value: Input) -> None:
+        """Take an input; it is never waited for."""
+        self._perform(self._protocol.put(value, self._clock()))
+
+    @property
+    def is_quiet(self) -> bool:
+        """No turn is under way."""
+        return self._protocol.is_quiet
 
     async def _feed(self, inputs: AsyncIterator[Input]) -> None:
         async for value in inputs:
-            self._perform(self._protocol.put(value, self._clock()))
+            self.put(value)
             await self._has_room.wait()
-        self._perform(self._protocol.put(SpeechOver(), self._clock()))
+        self.put(SpeechOver())
 
     async def _keep_time(self) -> None:
         while True:
@@ -136,7 +158,9 @@ class Connection:
             self._forget_outgoing()
             self._perform(self._protocol.disconnected(verdict.detail, now))
             if isinstance(verdict, Refusal):
-                raise SessionRefused(verdict.detail)
+                if not self._lives_on:
+                    raise SessionRefused(verdict.detail)
+                verdict = Retry(verdict.detail, REFUSED_S)
             is_peaceful = verdict.detail in PEACEFUL
             failures = 0 if is_peaceful or is_healthy else failures + 1
             if self._ready_at is not None:  # it worked: a cut is no reason to stay away for long
@@ -154,7 +178,7 @@ class Connection:
         """Open one connection and stay on it until it ends; says what its end means."""
         self._forget_outgoing()
         self._close.clear()
-        self._close_reason = ""
+        self._close_reason = self._refused = ""
         self._pause_s = 0.0
         self._ready_at = None
         self._protocol.opening(self._clock())
@@ -254,6 +278,8 @@ class Connection:
             self._play(piece)
         for outcome in step.outcomes:
             self._tell(outcome)
+        for turn in step.returned:
+            self._take_back(turn)
         if step.refused:
             self._refused = step.refused
             self._close.set()

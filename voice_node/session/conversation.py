@@ -105,9 +105,9 @@ class Conversation:
                 self._end_sound(turn, now, step)
             pause = b"" if self._ending is None else self._ending.separation()
 
-    def disconnected(self, now: Moment, step: Step) -> None:
-        """The connection is gone: keep what can be sent again, end the rest."""
-        self._answers.disconnected(now, step)
+    def disconnected(self, trouble: str, now: Moment, step: Step) -> None:
+        """The connection is gone, wanted or because of `trouble`: keep what can be sent again, end the rest."""
+        self._answers.disconnected(trouble, now, step)
         if self._ending is not None:
             self._ending.disconnected()
 

@@ -87,9 +87,17 @@ class Protocol:
     """One room's session over all its connections."""
 
     def __init__(
-        self, settings: SessionSettings, tools: Sequence[Tool], authorizations: Mapping[str, str] | None = None
+        self,
+        settings: SessionSettings,
+        tools: Sequence[Tool],
+        authorizations: Mapping[str, str] | None = None,
+        *,
+        patience_s: float | None = None,
     ) -> None:
-        """`authorizations` are tokens of the room's MCP servers by `server_label`."""
+        """`authorizations` are tokens of the room's MCP servers by `server_label`.
+
+        `patience_s`: somebody else takes turns that this session does not begin to answer in so long, see `answers`.
+        """
         self._authorizations = authorizations or {}
         self._settings = settings
         self._tools = tuple(tools)
@@ -99,7 +107,7 @@ class Protocol:
         encoder = InputEncoder(settings.input_format)
         detection = turn_detection_of(settings, self._dialect)
         ending = None if detection is None else ServerEnding(detection, encoder)
-        self._answers = Answers(settings, self._new_event_id, ending, can_cancel=able.can_cancel)
+        self._answers = Answers(settings, self._new_event_id, ending, can_cancel=able.can_cancel, patience_s=patience_s)
         self._conversation = Conversation(settings, self._new_event_id, self._answers, encoder, ending)
         self._replies = Replies(self._conversation, self._answers, settings, can_truncate=able.can_truncate)
         self._link = LinkState.CLOSED
@@ -159,9 +167,10 @@ class Protocol:
         """The socket is gone, or never came up; `detail` says why, for people."""
         step = Step()
         self._enter(LinkState.CLOSED, now)
-        self._conversation.disconnected(now, step)
+        is_trouble = detail not in PEACEFUL
+        self._conversation.disconnected(detail if is_trouble else "", now, step)
         self._replies.disconnected()
-        step.outcomes.append(LinkChanged(is_up=False, detail=detail, is_trouble=detail not in PEACEFUL))
+        step.outcomes.append(LinkChanged(is_up=False, detail=detail, is_trouble=is_trouble))
         return step
 
     def put(self, value: Input, now: Moment) -> Step:
@@ -192,8 +201,8 @@ class Protocol:
                     self._answers.lose(turn, LostReason.MUTED, "", step)
             case SetSpent(is_spent):
                 self._is_spent = is_spent  # the turn under way is finished first, see `tick`
-                for turn in self._answers.turns.forget_sound() if is_spent else ():
-                    self._answers.lose(turn, LostReason.SPENT, "", step)
+                if is_spent:
+                    self._answers.spend(step)
             case ResetConversation():
                 self._answers.memory.forget()
                 if self._link is not LinkState.CLOSED:

@@ -59,6 +59,7 @@ class Replies:
     ) -> None:
         self._conversation = conversation
         self._answers = answers
+        self._provider = settings.provider
         self._model = settings.model
         self._transcription_model = "" if settings.transcription is None else settings.transcription.model
         self._is_free = is_free(settings)
@@ -175,6 +176,7 @@ class Replies:
                 if self._least_confidence is not None and confidence is not None:
                     is_sure = confidence >= self._least_confidence
                 self._answers.memory.heard(turn.turn_id, "user", text)
+                turn.text = text
             case ev.TranscriptFailed(_, code):
                 trouble = ServiceTrouble(
                     "transcription_failed", f"the service could not transcribe: {code}", turn.turn_id
@@ -191,8 +193,8 @@ class Replies:
         turn.withheld.clear()
         self._answers.settle(turn, now, step)
 
-    @staticmethod
     def _heard(
+        self,
         turn: Turn,
         item_id: str,
         text: str,
@@ -204,7 +206,16 @@ class Replies:
     ) -> Transcript:
         ended_at = turn.ended_at or now.wall
         return Transcript(
-            turn.turn_id, item_id, "user", text, is_final, turn.started_at, ended_at, language, confidence
+            turn.turn_id,
+            item_id,
+            "user",
+            text,
+            is_final,
+            turn.started_at,
+            ended_at,
+            language,
+            confidence,
+            self._provider,
         )
 
     def _response_created(self, event: ev.ResponseCreated, now: Moment, step: Step) -> None:
@@ -268,7 +279,9 @@ class Replies:
         if turn.kind is not Kind.ANNOUNCED:  # those are said outside of the conversation
             self._answers.memory.heard(turn.turn_id, "assistant", text, item_id)
         began = self._began.get(item_id, now.wall)
-        step.outcomes.append(Transcript(turn.turn_id, item_id, "assistant", text, True, began, now.wall))
+        step.outcomes.append(
+            Transcript(turn.turn_id, item_id, "assistant", text, True, began, now.wall, provider=self._provider)
+        )
 
     def _response_done(self, event: ev.ResponseDone, now: Moment, step: Step) -> None:
         answers = self._answers
@@ -287,6 +300,10 @@ class Replies:
     def _turn_answered(self, turn: Turn, event: ev.ResponseDone, now: Moment, step: Step) -> None:
         turn.status, turn.detail, turn.conversation_id = event.status, event.detail, event.conversation_id
         turn.touched_at = now.at
+        is_empty = not (event.messages or event.calls)
+        if event.status is ResponseStatus.FAILED and is_empty and self._answers.may_return(turn):
+            self._answers.lose(turn, LostReason.REFUSED, f"{_TROUBLES[event.status]}: {event.detail}", step)
+            return
         for item_id in () if turn.kind is Kind.ANNOUNCED else event.item_ids:
             self._answers.memory.item(turn.turn_id, item_id)
         for message in event.messages:

@@ -27,7 +27,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 
+from voice_node.model.control import AskText, SayText
 from voice_node.model.moment import Moment
+from voice_node.model.speech import EndReason, Speech, SpeechAudio, SpeechEnded, SpeechStarted
 from voice_node.model.turn import ResponseStatus, ToolCall
 
 TRANSCRIPT_PATIENCE_S = 10.0
@@ -65,6 +67,7 @@ class Turn:
     touched_at: float
     """When the service or the room last moved it; seconds of the steady clock."""
     text: str = ""
+    """What was typed or is to be said; of a spoken turn its transcript, once it is final."""
     instructions: str | None = None
     phase: Phase = Phase.HELD
     audio: bytearray = field(default_factory=bytearray)
@@ -104,6 +107,17 @@ class Turn:
         self.is_ended = True
         self.ended_at = now.wall
         self.speech_end_s = self.touched_at = now.at
+
+    def again(self) -> tuple[Speech | AskText | SayText, ...]:
+        """The inputs that begin this turn at another session: what is known of its words, else its sound so far."""
+        if self.kind is Kind.ANNOUNCED:
+            return (SayText(self.turn_id, self.text),)
+        if self.text:
+            return (AskText(self.turn_id, self.text, self.instructions),)
+        begun = SpeechStarted(self.turn_id, 0), SpeechAudio(self.turn_id, bytes(self.audio))
+        if not self.is_ended:
+            return begun
+        return *begun, SpeechEnded(self.turn_id, 0, self.duration_ms, 0, 0.0, True, EndReason.SILENCE)
 
     def mark(self, name: str, at: float) -> None:
         """Note when something first happened, in milliseconds after the end of speech."""

@@ -12,6 +12,7 @@ from voice_node.settings.checks import WAV, check_files, check_settings, find_id
 from voice_node.settings.defaults import with_dependent_defaults
 from voice_node.settings.document import Document, read_document
 from voice_node.settings.extras import check_extras, find_missed
+from voice_node.settings.fallback import find_no_fallback
 from voice_node.settings.not_yet import find_not_yet
 from voice_node.settings.offline_language import find_unheard_language
 from voice_node.settings.problem import Problem, is_touched, key_name
@@ -67,6 +68,7 @@ def load_room(path: Path, extra_checks: Iterable[Check] = ()) -> LoadedRoom:
         raise ConfigError(_report(path, document, problems))
     warnings += find_idle(settings)
     warnings += find_missed(settings)
+    warnings += find_no_fallback(settings)
     warnings += find_unheard_language(settings)
     warnings += find_retired(settings, datetime.now(UTC).date())
     settings = with_dependent_defaults(_with_absolute_files(settings, folder))

@@ -31,7 +31,6 @@ NOT_YET = (
         ("never",),
         f"{_LATER}: nobody can approve, so what needs it is never called",
     ),
-    NotYet(("fallback", "provider"), (None,), f"{_LATER}: nobody answers while the service is away"),
 )
 
 

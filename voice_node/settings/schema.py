@@ -153,6 +153,8 @@ class FallbackSettings(Section):
     """Who answers while the service is away; None is nobody."""
 
     provider: Literal["local"] | None = "local"
+    after_ms: int = Field(default=4000, ge=1000, le=20000)
+    """After the end of speech the service has so long to begin its answer."""
 
 
 class LogSettings(Section):

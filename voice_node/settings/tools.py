@@ -81,6 +81,11 @@ class Tool(Section):
         """What the room file writes; of a tool for which it writes nothing, what its name says."""
         return self.confirm or ("deny" if looks_dangerous(self.name) else "never")
 
+    @property
+    def works_offline(self) -> bool:
+        """Whether the local engine may call it: what somebody must confirm only if the room file says so."""
+        return self.policy == "never" if self.offline is None else self.offline
+
     @field_validator("hours")
     @classmethod
     def _hours_are_a_span(cls, value: str | None) -> str | None:
