@@ -4,7 +4,7 @@ import pytest
 
 from tests.local.rooms import GET_TIME, ROOM, SET_LIGHT, UNLOCK, tool
 from voice_node.local import engine as engine_module
-from voice_node.local.dialogue import Call
+from voice_node.local.dialogue import Call, CallAll, EngineSaid, Entry, Lack, Say, UserSaid
 from voice_node.local.engine import Engine
 from voice_node.local.recogniser import WorkerLost
 from voice_node.settings.tools import Tool
@@ -52,4 +52,17 @@ async def test_without_hassil_nothing_is_understood_and_nothing_breaks(
     engine.start()
     assert "pip install 'voice-node[local]'" in caplog.text
     assert engine.read("what time is it", NAMES) == ()
+    await engine.close()
+
+
+async def test_what_is_missing_is_asked_for_and_put_in() -> None:
+    engine = Engine(ROOM, "en")
+    assert engine.fill(Lack(Call("set_light", {}), "area", ""), "kitchen") is None
+    engine.start()
+    said: list[Entry] = [UserSaid("turn on the light")]
+    assert engine.answer(said, NAMES) == Say("Which area: kitchen, bedroom or living room?")
+    said += [EngineSaid(), UserSaid("the kitchen please")]
+    assert engine.answer(said, NAMES) == CallAll((Call("set_light", {"state": "on", "area": "kitchen"}),))
+    said[-1] = UserSaid("say that again")
+    assert engine.answer(said, NAMES) == Say("Which area: kitchen, bedroom or living room?")
     await engine.close()
