@@ -12,7 +12,7 @@ from voice_node.model.turn import Outcome, ReplyAudio, ReplyAudioEnded, Response
 from voice_node.session import events as ev
 from voice_node.session.connection import ENCODERS
 from voice_node.session.protocol import Input, Protocol
-from voice_node.session.step import Step
+from voice_node.session.step import Returned, Step
 from voice_node.settings.session import SessionSettings
 from voice_node.settings.tools import Tool
 
@@ -45,13 +45,14 @@ class Room:
     `sends`, `audio` and `outcomes` grow; `take` returns and forgets the client events since the last `take`.
     """
 
-    def __init__(self, tools: Sequence[Tool] = (), **values: Any) -> None:
-        self.protocol = Protocol(settings(**values), tools)
+    def __init__(self, tools: Sequence[Tool] = (), *, patience_s: float | None = None, **values: Any) -> None:
+        self.protocol = Protocol(settings(**values), tools, patience_s=patience_s)
         self._provider = values.get("provider", "custom")
         self.at = 0.0
         self.sends: list[ev.ClientEvent] = []
         self.audio: list[ReplyAudio | ReplyAudioEnded] = []
         self.outcomes: list[Outcome] = []
+        self.returned: list[Returned] = []
         self.close: str | None = None
         self.refused: str | None = None
         self._taken = 0
@@ -67,6 +68,7 @@ class Room:
         self.sends += step.sends
         self.audio += step.audio
         self.outcomes += step.outcomes
+        self.returned += step.returned
         self.close = step.close or self.close
         self.refused = step.refused or self.refused
 
