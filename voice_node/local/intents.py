@@ -3,8 +3,8 @@
 A template is Home Assistant's: `(turn|switch) {state} [the] {area} light[s]`; `{state}` is a parameter of the tool.
 """
 
+import contextlib
 import itertools
-import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,17 +30,17 @@ from hassil.recognize import recognize_all
 
 from voice_node.local.grammar import Grammar, Slot, SpokenSentence
 from voice_node.local.phrases import phrases
-from voice_node.local.short_forms import without
-from voice_node.local.slots import Sayable, Span, Values, read_slot, spoken
+from voice_node.local.short_forms import ANSWERS, without
+from voice_node.local.slots import Sayable, Span, Values, integers_of, read_slot, required_of, spoken
 from voice_node.settings.tools import Tool
+
+try:
+    from voice_node.local.home_sentences import sentences_of
+except ModuleNotFoundError:  # the extra `intents` is not installed
+    sentences_of = None  # type: ignore[assignment]  # the one way to say that a function may be missing
 
 _FILLER = {"en": ("please",), "de": ("bitte",)}
 """Words of politeness by language: they may stand anywhere and mean nothing here."""
-_ANSWERS = {
-    "en": "[(in|to|for|at|on|about|make it)] [the] {%s} [(percent|degrees|degree|minutes|minute)]",
-    "de": "[(in|im|auf|für|um)] [(der|die|das|dem|den)] {%s} [(prozent|grad|minuten|minute|uhr)]",
-}
-"""How a question for one parameter is answered, by language."""
 _MOST_LISTED = 4
 """Values that a question names."""
 _MOST_GLUED = 64
@@ -79,8 +79,8 @@ class Intents:
     def __init__(self, tools: Sequence[Tool], language: str) -> None:
         self._language = language.split("-")[0].lower()
         self._filler = _FILLER.get(self._language, ())
-        self._required = {tool.name: _required(tool) for tool in tools}
-        self._whole = {tool.name: _integers(tool) for tool in tools}
+        self._required = {tool.name: required_of(tool) for tool in tools}
+        self._whole = {tool.name: integers_of(tool) for tool in tools}
         self._slots: dict[str, Slot] = {}
         self._sentences: list[SpokenSentence] = []
         self._choices: dict[tuple[str, str], Sayable] = {}
@@ -90,8 +90,8 @@ class Intents:
         blocks: dict[str, Intent] = {}
         for number, tool in enumerate(tools):
             block = self._read(tool, f"t{number}", problems)
-            if block.sentence_texts:
-                blocks[tool.name] = Intent(tool.name, [block])
+            if block.sentence_texts or tool.intents:
+                blocks[tool.name] = Intent(tool.name, [block, *self._read_home(tool, f"t{number}", block, problems)])
                 answers |= self._read_answers(tool, f"t{number}", block)
         self._templates = Templates(language=self._language, intents=blocks, skip_words=list(self._filler))
         self._answer_templates = Templates(language=self._language, intents=answers, skip_words=list(self._filler))
@@ -217,6 +217,31 @@ class Intents:
                 self._sentences.append(SpokenSentence(tool.name, short, jsgf, is_short=True))
         return IntentData(sentence_texts=texts, slot_lists=lists)
 
+    def _read_home(self, tool: Tool, prefix: str, block: IntentData, problems: list[str]) -> Iterator[IntentData]:
+        """Home Assistant's sentences for the intents that a tool names."""
+        properties = tool.parameters.get("properties", {})
+        rules = {name: f"{prefix}_{index}" for index, name in enumerate(properties)}
+        spoken_of = [name for name in properties if (tool.name, name) in self._choices]
+        for wish in tool.intents:
+            texts: list[str] = []
+            if sentences_of is None:
+                problems.append(
+                    f"tool {tool.name}: intents need home-assistant-intents: pip install 'voice-node[intents]'"
+                )
+                return
+            for template in sentences_of(
+                wish.intent, wish.domain, self._language, set(spoken_of) - wish.arguments.keys()
+            ):
+                with contextlib.suppress(_Unusable):
+                    jsgf = _Writer(rules, {}).sentence(template)
+                    texts.append(template)
+                    self._sentences.append(SpokenSentence(tool.name, template, jsgf))
+            if not texts:
+                problems.append(
+                    f"tool {tool.name}: Home Assistant has no sentences of {wish.intent} for its parameters"
+                )
+            yield IntentData(sentence_texts=texts, slots=dict(wish.arguments), slot_lists=block.slot_lists)
+
     def _shortened(self, tool: Tool, templates: Sequence[str]) -> Iterator[str]:
         """Each sentence without one of what the tool needs."""
         _, required = self._required[tool.name]
@@ -229,7 +254,7 @@ class Intents:
 
     def _read_answers(self, tool: Tool, prefix: str, block: IntentData) -> Iterator[tuple[str, Intent]]:
         """Intents of the name `tool.parameter`."""
-        pattern = _ANSWERS.get(self._language, "{%s}")
+        pattern = ANSWERS.get(self._language, "{%s}")
         _, required = self._required[tool.name]
         for index, slot in enumerate(tool.parameters.get("properties", {})):
             if slot in required and (tool.name, slot) in self._choices:
@@ -373,23 +398,3 @@ def _slot_list(name: str, sayable: Sayable) -> SlotList:
             return RangeSlotList(name=name, start=start, stop=stop, step=step)
         case _:
             assert_never(sayable)
-
-
-def _required(tool: Tool) -> tuple[dict[str, Any], frozenset[str]]:
-    """Arguments that need no words, and the names that a match must have."""
-    properties = tool.parameters.get("properties", {})
-    names = tool.parameters.get("required", [])
-    required = frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
-    fixed = {
-        name: schema.get("const", schema.get("default"))
-        for name, schema in properties.items()
-        if name in required and isinstance(schema, dict) and ("const" in schema or "default" in schema)
-    }
-    return json.loads(json.dumps(fixed)), required
-
-
-def _integers(tool: Tool) -> frozenset[str]:
-    properties = tool.parameters.get("properties", {})
-    return frozenset(
-        name for name, schema in properties.items() if isinstance(schema, dict) and schema.get("type") == "integer"
-    )

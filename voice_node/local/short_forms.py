@@ -12,6 +12,11 @@ _LITTLE: Mapping[str, str] = MappingProxyType(
     {"en": r"to|for|in|at|of|on|by", "de": r"auf|in|im|um|für|von|am"},
 )
 _ARTICLES: Mapping[str, str] = MappingProxyType({"en": r"the|a|an", "de": r"der|die|das|den|dem|ein|eine|einen"})
+ANSWERS = {
+    "en": "[(in|to|for|at|on|about|make it)] [the] {%s} [(percent|degrees|degree|minutes|minute)]",
+    "de": "[(in|im|auf|für|um)] [(der|die|das|dem|den)] {%s} [(prozent|grad|minuten|minute|uhr)]",
+}
+"""How a question for one parameter is answered, by language."""
 _FEWEST_WORDS = 2
 """With fewer of its own, a sentence says nothing."""
 

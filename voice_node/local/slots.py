@@ -1,9 +1,12 @@
 """A tool's parameters as things that can be said: which words stand for which value of the JSON Schema."""
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeGuard
+
+from voice_node.settings.tools import Tool
 
 _MOST_VALUES = 1000
 """A wider range is nothing that a person says; the grammar would grow without use."""
@@ -85,3 +88,24 @@ def _span(schema: dict[str, Any], *, is_integer: bool) -> Sayable | str:
 
 def _is_finite(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def required_of(tool: Tool) -> tuple[dict[str, Any], frozenset[str]]:
+    """Arguments that need no words, and the names that a match must have."""
+    properties = tool.parameters.get("properties", {})
+    names = tool.parameters.get("required", [])
+    required = frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
+    fixed = {
+        name: schema.get("const", schema.get("default"))
+        for name, schema in properties.items()
+        if name in required and isinstance(schema, dict) and ("const" in schema or "default" in schema)
+    }
+    return json.loads(json.dumps(fixed)), required
+
+
+def integers_of(tool: Tool) -> frozenset[str]:
+    """The parameters whose values are whole numbers."""
+    properties = tool.parameters.get("properties", {})
+    return frozenset(
+        name for name, schema in properties.items() if isinstance(schema, dict) and schema.get("type") == "integer"
+    )

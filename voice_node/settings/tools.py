@@ -58,6 +58,17 @@ class DirectPublish(Section):
     payload: dict[str, Any] | str
 
 
+class HomeIntent(Section):
+    """An intent of Home Assistant's whose sentences mean this tool."""
+
+    intent: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """`HassTurnOn`."""
+    domain: str | None = Field(default=None, pattern=r"^[a-z0-9_-]{1,64}$")
+    """Sentences about things of this kind alone: `light`."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """What the intent itself says: `{state: on}`."""
+
+
 class Tool(Section):
     """One function that the model may call."""
 
@@ -73,6 +84,7 @@ class Tool(Section):
     """None: the local engine may call it unless it asks for confirmation."""
     say: str | None = Field(default=None, min_length=1, max_length=512)
     sentences: list[Annotated[str, Field(min_length=1, max_length=512)]] = Field(default_factory=list, max_length=200)
+    intents: list[HomeIntent] = Field(default_factory=list, max_length=16)
     publish: DirectPublish | None = None
     expect: ExpectedState | None = None
 
