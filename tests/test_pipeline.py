@@ -28,6 +28,7 @@ from voice_node.model.turn import (
     ToolCall,
     Transcript,
     TurnLost,
+    Usage,
 )
 from voice_node.mqtt.message import Message
 from voice_node.pipeline import End
@@ -680,3 +681,15 @@ async def test_a_turn_that_does_not_end_does_not_hold_up_a_reload(monkeypatch: p
         house.pipeline.reload()
         assert await house.end() is End.RELOAD
         assert house.broker.is_stopped
+
+
+@pytest.mark.parametrize("hears", [True, False])
+async def test_a_room_whose_budget_is_spent_hears_where_somebody_answers_for_nothing(hears: bool) -> None:
+    async with House(hears_when_spent=hears).at_work() as house:
+        house.tell(Usage("t0", "m", usd=1.5))
+        await until(lambda: house.heard(ctl.SetSpent))
+        house.source.give(*UTTERANCE)
+        house.tell(ServiceTrouble("heard", "all of it"))
+        await until(lambda: not hears or house.heard(SpeechEnded))
+        await until(lambda: "heard" in house.codes())
+        assert bool(house.heard(SpeechEnded)) is hears

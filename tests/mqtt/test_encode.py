@@ -83,7 +83,7 @@ EVERY: list[tuple[Report, str, Any, dict[str, Any]]] = [
         {"qos": 1, "is_kept": True},
     ),
     (
-        Transcript("t1", "i1", "assistant", "lig", False, NOW, NOW, "en", 0.5),
+        Transcript("t1", "i1", "assistant", "lig", False, NOW, NOW, "en", 0.5, "local"),
         "transcript/partial",
         {
             "turn_id": "t1",
@@ -97,6 +97,7 @@ EVERY: list[tuple[Report, str, Any, dict[str, Any]]] = [
             "duration_ms": 0,
             "language": "en",
             "confidence": 0.5,
+            "provider": "local",
         },
         {"qos": 0},
     ),

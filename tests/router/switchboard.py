@@ -51,6 +51,7 @@ class Switchboard:
         tools: Sequence[Mapping[str, Any]] = (),
         pin: PinLock | None = None,
         hears_privately: bool = False,
+        hears_when_spent: bool = False,
         remembered: Mapping[str, Any] | None = None,
         **sections: Any,
     ) -> None:
@@ -66,6 +67,7 @@ class Switchboard:
             is_muted=is_muted,
             pin=pin,
             hears_privately=hears_privately,
+            hears_when_spent=hears_when_spent,
         )
         self.at = 1000.0
 

@@ -4,6 +4,7 @@ from tests.router.switchboard import Switchboard, call, of
 from voice_node.model import command as cmd
 from voice_node.model import control as ctl
 from voice_node.model import report as rep
+from voice_node.model.turn import Usage
 
 ASKED = cmd.ReplyTo("some/topic", b"1", "t-9")
 
@@ -29,6 +30,12 @@ def test_a_room_whose_budget_is_spent_does_not_listen() -> None:
     node.router._status.is_over_budget = True
     actions = node.router._requests.answer(cmd.Listen(reply_to=ASKED), node.now)
     assert actions == [rep.Response("listen", "the day's budget is spent", {}, ASKED)]
+
+
+def test_it_listens_all_the_same_where_somebody_answers_for_nothing() -> None:
+    node = Switchboard(activation={"mode": "push_to_talk"}, hears_when_spent=True)
+    node.hears(Usage("t1", "m", usd=1.5))
+    assert of(ctl.OpenGate, node.gets(cmd.Listen(500))) == [ctl.OpenGate(500)]
 
 
 def test_a_decision_about_nothing_is_answered_where_it_was_asked() -> None:

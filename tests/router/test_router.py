@@ -34,6 +34,7 @@ from voice_node.model.turn import (
     MuteChanged,
     Outcome,
     PlaybackChanged,
+    ProviderChanged,
     ReplyStarted,
     ResponseStatus,
     ServiceTrouble,
@@ -795,3 +796,36 @@ def test_a_finished_turn_names_the_conversation_of_the_service_where_it_told_one
     assert event.fields["conversation_id"] == "conv_1"
     (event,) = of(rep.Happening, board.hears(finished("t2")))
     assert "conversation_id" not in event.fields
+
+
+# Somebody else answers
+
+
+def test_another_provider_is_in_info_and_what_it_is_for_is_told_once() -> None:
+    board = Switchboard()
+    board.router.started(board.now)
+    actions = board.hears(ProviderChanged("local", "the connection broke"))
+    assert of(rep.Info, actions) == [rep.Info({**FACTS, "provider": "local"})]
+    assert errors(actions) == ["service_away"]
+    (told,) = of(rep.Happening, actions)
+    assert told.fields["detail"] == "the connection broke; this device answers by itself meanwhile"
+    assert states(actions) == [], "the room is not offline"
+    actions = board.hears(ProviderChanged("openai"))
+    assert of(rep.Info, actions) == [rep.Info({**FACTS, "provider": "openai"})]
+    assert errors(actions) == []
+
+
+def test_what_stays_on_the_device_is_not_counted_as_streamed() -> None:
+    board = Switchboard()
+
+    def streamed_s() -> float:
+        return float(of(rep.Usages, board.hears(finished("t1")))[-1].content["streamed_s"])
+
+    board.hears(closed("t1"))
+    before = streamed_s()
+    board.hears(ProviderChanged("local", "the connection broke"))
+    board.hears(closed("t2"))
+    assert streamed_s() == before
+    board.hears(ProviderChanged("openai"))
+    board.hears(closed("t3"))
+    assert streamed_s() > before

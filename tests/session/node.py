@@ -20,7 +20,7 @@ from voice_node.session.protocol import Input, Protocol
 from voice_node.session.providers import Endpoint
 from voice_node.settings.tools import Tool
 
-TIMING = ("ping_s", "open_s", "send_s", "paced_bytes_per_s")
+TIMING = ("ping_s", "open_s", "send_s", "paced_bytes_per_s", "lives_on", "take_back")
 CANARY = "sk-canary-0123456789abcdef"
 PCM = b"\1\0" * 480
 
@@ -43,9 +43,9 @@ class Node:
 
         timing = {name: values.pop(name) for name in TIMING if name in values}
         tools: Sequence[Tool] = values.pop("tools", ())
-        self.connection = Connection(
-            Protocol(settings(**values), tools), endpoint, clock, self.outcomes.append, self.played.append, **timing
-        )
+        patience_s = values.pop("patience_s", None)
+        protocol = Protocol(settings(**values), tools, patience_s=patience_s)
+        self.connection = Connection(protocol, endpoint, clock, self.outcomes.append, self.played.append, **timing)
 
     async def run(self) -> None:
         try:

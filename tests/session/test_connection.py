@@ -26,7 +26,9 @@ from tests.session.node import CANARY, PCM, Node, call, node, reply, spoken_turn
 from tests.session.room import SECOND
 from voice_node.model.control import AnswerCall, AskText, SetSpent
 from voice_node.model.speech import SpeechOver
-from voice_node.model.turn import LinkChanged, ReplyAudio, ServiceTrouble, ToolCall, Transcript
+from voice_node.model.turn import LinkChanged, ReplyAudio, ServiceTrouble, ToolCall, Transcript, TurnLost
+from voice_node.session import connection as connection_module
+from voice_node.session.step import Returned
 
 
 async def test_a_spoken_turn() -> None:
@@ -366,3 +368,37 @@ async def test_a_spent_budget_ends_the_connection_and_a_new_day_opens_another() 
         await room.inputs.put(SetSpent(is_spent=False))
         await room.say("t2")
         assert await room.ended(1) == [("t2", "completed")]
+
+
+async def test_where_the_room_lives_on_a_refusal_is_trouble_that_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection_module, "REFUSED_S", 0.1)
+    returned: list[Returned] = []
+    async with (
+        RealtimeServer([Refuse(401)], [*greet(), *spoken_turn()]) as server,
+        node(server.url, lives_on=True, take_back=returned.append, patience_s=10.0) as room,
+    ):
+        await room.is_up()
+        (lost,) = [link for link in room.all(LinkChanged) if not link.is_up]
+        assert lost.is_trouble
+        assert "HTTP 401" in lost.detail
+        await room.say("t1")
+        await room.ended(1)
+        assert room.failure is None
+    assert returned == []
+
+
+async def test_what_a_session_returns_is_given_back_as_it_is_cut() -> None:
+    returned: list[Returned] = []
+    script = [*greet(), Expect("input_audio_buffer.commit"), Drop()]
+    async with (
+        RealtimeServer(script, [*greet()]) as server,
+        node(server.url, lives_on=True, take_back=returned.append, patience_s=10.0) as room,
+    ):
+        await room.say("t1")
+        await until(lambda: bool(returned))
+        assert [turn.turn_id for turn in returned] == ["t1"]
+        assert room.connection.is_quiet
+        await until(lambda: sum(link.is_up for link in room.all(LinkChanged)) == 2)
+    assert room.all(TurnLost) == []

@@ -1,6 +1,7 @@
 """Turns that a session returns because somebody else can answer them: never one for which anything was done."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ WHOLE = (
 )
 
 
-def room(**values: object) -> Room:
+def room(**values: Any) -> Room:
     return Room(patience_s=PATIENCE_S, **values).up()
 
 

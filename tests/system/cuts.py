@@ -96,7 +96,7 @@ class Home:
 
     def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:
         place = message.topic.removeprefix(BASE)
-        content = message.payload.decode() if place == "speech" else _parsed(message.payload)
+        content = _parsed(bytes(message.payload))
         with self._lock:
             self.seen.append((time.monotonic(), place, content))
         if place.endswith("/call"):
@@ -188,8 +188,8 @@ def _begun(home: Home) -> set[str]:
 def _parsed(payload: bytes) -> Any:
     try:
         return json.loads(payload)
-    except ValueError:
-        return payload.decode(errors="replace")
+    except ValueError:  # `online`, `ON`
+        return payload.decode()
 
 
 def main() -> int:
