@@ -25,7 +25,7 @@ def test_what_it_needs_is_shipped() -> None:
         shipped("none")
 
 
-@pytest.mark.parametrize("url", ["ftp://host", "mqtt://", "mqtt://host:notaport", "mqtt://host:99999", "mqtts://host"])
+@pytest.mark.parametrize("url", ["ftp://host", "mqtt://", "mqtt://host:notaport", "mqtt://host:99999"])
 def test_an_address_that_is_none_is_refused_plainly(url: str) -> None:
     result = CliRunner().invoke(group, ["demo", "--broker", url])
     assert isinstance(result.exception, ConfigError), result.exception

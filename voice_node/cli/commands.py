@@ -27,6 +27,7 @@ COMMANDS = {
     "serve": ("voice_node.cli.serve", "serve", "Serve the local Realtime engine."),
     "token": ("voice_node.cli.token", "token", "Print a client secret for another device."),
     "forget": ("voice_node.cli.forget", "forget", "Remove a room from Home Assistant and from the broker."),
+    "fleet": ("voice_node.cli.fleet", "fleet", "Show all rooms of a broker, live."),
     "demo": ("voice_node.cli.demo", "demo", "Show a whole room at work, with everything it needs."),
 }
 """Command -> module, function, one line of help."""

@@ -7,7 +7,6 @@ import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -15,6 +14,7 @@ from rich.console import Console
 from voice_node.app import Node, words_of
 from voice_node.cli import INTERRUPTED
 from voice_node.cli.broker import PrivateBroker
+from voice_node.cli.broker_url import broker_at
 from voice_node.cli.demo_view import DemoView
 from voice_node.cli.home import Home
 from voice_node.model.errors import ConfigError
@@ -50,7 +50,9 @@ class Wishes:
 @click.option("--mic", is_flag=True, help="Listen to the microphone instead of the recording, until Ctrl-C.")
 @click.option("--keep", is_flag=True, help="Stay after the recording, until Ctrl-C: say, ask and mute over MQTT.")
 @click.option("--room", type=click.Path(path_type=Path), help="Another room file, at the demo's broker.")
-@click.option("--broker", metavar="URL", help="Another broker, mqtt://[USER@]HOST[:PORT]; password in MQTT_PASSWORD.")
+@click.option(
+    "--broker", metavar="URL", help="Another broker, mqtt[s]://[USER@]HOST[:PORT]; password in MQTT_PASSWORD."
+)
 def demo(mic: bool, keep: bool, room: Path | None, broker: str | None) -> None:
     """Show a room at work: what is heard, gated, recognised, called, answered and spoken.
 
@@ -122,19 +124,7 @@ async def _broker(
     if wishes.broker is None:
         broker = await stack.enter_async_context(PrivateBroker(folder))
         return settings.model_copy(update={"host": "127.0.0.1", "port": broker.port, "username": None}), "private"
-    place = urlsplit(wishes.broker if "//" in wishes.broker else f"mqtt://{wishes.broker}")
-    if place.password is not None:
-        raise ConfigError(
-            "--broker: others can read a password there: give it in the environment variable MQTT_PASSWORD"
-        )
-    try:
-        port = place.port or 1883
-    except ValueError:
-        port = 0
-    if place.scheme != "mqtt" or not place.hostname or not port:
-        raise ConfigError(f"--broker: {wishes.broker} is no address such as mqtt://192.168.1.10:1883")
-    changes = {"host": place.hostname, "port": port, "username": place.username}
-    return settings.model_copy(update=changes), "yours"
+    return broker_at(wishes.broker, settings), "yours"
 
 
 def _observer(mqtt: MqttSettings, secrets: Secrets, topics: Topics, view: DemoView) -> Observer:

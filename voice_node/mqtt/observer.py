@@ -64,6 +64,10 @@ class Observer:
         except TimeoutError:
             self._connection.abandon()
 
+    async def ended(self) -> None:
+        """Return when the connection is over."""
+        await self._ended.wait()
+
     def publish(self, message: Message) -> None:
         """Send a message, while connected."""
         if self._connection is not None:
