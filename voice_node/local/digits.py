@@ -72,4 +72,8 @@ class DigitListener:
             heard = await recogniser.recognise(resampler.process(pcm) + resampler.flush())
         except WorkerLost:
             return ""
-        return "".join(_VALUES.get(word, "") for word in heard.text.split()) if heard.is_command else ""
+        return (
+            "".join(_VALUES.get(word, "") for word in heard.text.split())
+            if heard.is_command and not heard.is_doubtful
+            else ""
+        )
