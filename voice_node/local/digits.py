@@ -72,8 +72,6 @@ class DigitListener:
             heard = await recogniser.recognise(resampler.process(pcm) + resampler.flush())
         except WorkerLost:
             return ""
-        return (
-            "".join(_VALUES.get(word, "") for word in heard.text.split())
-            if heard.is_command and not heard.is_doubtful
-            else ""
-        )
+        if not heard.is_command or heard.is_doubtful:
+            return ""
+        return "".join(_VALUES.get(word, "") for word in heard.text.split())
