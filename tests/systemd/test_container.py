@@ -23,6 +23,11 @@ capture: {device: "wav:/srv/room.wav"}
 playback: {device: none}
 mqtt: {username: kitchen}
 """
+SOUND_SERVER = """
+load-module module-native-protocol-unix
+load-module module-null-sink sink_name=nothing
+load-module module-virtual-source source_name=mic master=nothing.monitor
+"""
 
 pytestmark = [
     pytest.mark.slow,
@@ -42,7 +47,7 @@ def wheels(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("wheels")
     subprocess.run(["/usr/bin/python3", "-m", "venv", folder / "venv"], check=True)
     made = folder / "made"
-    command = [folder / "venv/bin/python", "-m", "pip", "wheel", "--quiet", "--wheel-dir", made]
+    command = [str(folder / "venv/bin/python"), "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(made)]
     subprocess.run([*command, f"{ROOT}[local,confirm]", "hatchling"], check=True, capture_output=True, timeout=600)
     for wheel in made.glob("voice_node-*.whl"):  # it is built from the checkout, there
         wheel.unlink()
@@ -128,10 +133,12 @@ def test_from_nothing_to_nothing(house: House) -> None:
     install(house)
     install_again(house)
     reload(house)
+    the_local_engine(house)
     house.machine.run("systemctl", "kill", "--signal=STOP", "--kill-whom=main", UNIT)
     a_stranger_in_the_node_finds_nothing(house)
     a_wrong_room_file_is_not_tried_again(house)
     the_watchdog_ends_what_hangs(house)
+    a_users_sound_server(house)
     stop_in_time(house)
     upgrade_to_what_fails(house)
     upgrade_to_what_works(house)
@@ -174,6 +181,15 @@ def reload(house: House) -> None:
     house.machine.run("systemctl", "reload", UNIT)
     house.machine.until(lambda: "Larder" in house.heard())
     assert (house.show("MainPID"), house.show("NRestarts"), house.show("ActiveState")) == (process, "0", "active")
+
+
+def the_local_engine(house: House) -> None:
+    unit = "voice-node-local.service"
+    (house.machine.root / "etc/voice-node/credentials/local_api_key").write_text("canary-of-the-engine\n")
+    house.machine.run("systemctl", "start", unit, check=False)
+    assert house.show("ActiveState", unit) == "active", house.journal(unit)
+    house.machine.run("systemctl", "stop", unit)
+    assert house.show("Result", unit) == "success"
 
 
 def a_stranger_in_the_node_finds_nothing(house: House) -> None:
@@ -224,6 +240,21 @@ def the_watchdog_ends_what_hangs(house: House) -> None:
     house.until("NRestarts", "1", deadline_s=90)
     house.until("ActiveState", "active", deadline_s=90)
     assert "Watchdog timeout" in house.machine.read("journalctl", "--no-pager", f"--unit={UNIT}")
+
+
+def a_users_sound_server(house: House) -> None:
+    """PulseAudio as systemd starts it for a user, who is not logged in."""
+    root, unit = house.machine.root, "voice-node@parlour.service"
+    house.machine.run("useradd", "--home-dir=/home/pi", "pi")
+    (root / "home/pi/.config/pulse").mkdir(parents=True)
+    (root / "home/pi/.config/pulse/default.pa").write_text(SOUND_SERVER)
+    house.machine.run("chown", "-R", "pi:pi", "/home/pi")
+    (root / "srv/parlour.yaml").write_text("room: parlour\ncapture: {device: pulse:mic}\nplayback: {device: none}\n")
+    done = house.install("--sound-of", "pi", "/srv/parlour.yaml")
+    assert done.returncode == 0, done.stdout
+    assert (house.show("User", unit), house.show("DynamicUser", unit)) == ("pi", "no")
+    house.machine.until(lambda: "microphone pulse:mic: open" in house.journal(unit))
+    house.machine.run("systemctl", "disable", "--now", unit)
 
 
 def stop_in_time(house: House) -> None:
