@@ -62,6 +62,8 @@ def test_what_a_broker_would_break_off_for_is_not_publishable(topic: str) -> Non
         ("voice_node/kitchen/tool/unlock/call", False),
         ("voice_node/kitchen/response/+", False),
         ("voice_node/kitchen", False),
+        ("voice_node/kitchen/", False),
+        ("voice_node/kitchen//x", False),
     ],
 )
 def test_replies_stay_below_the_room_and_off_the_contract(topic: str, is_taken: bool) -> None:

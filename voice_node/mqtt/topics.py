@@ -177,7 +177,7 @@ class Topics:
         topic that the contract gives another meaning.
         """
         first_level = self.below(topic).split("/", 1)[0]
-        return topic.startswith(self.branch) and first_level not in _SPOKEN_FOR and is_publishable(topic)
+        return topic.startswith(self.branch) and first_level not in ("", *_SPOKEN_FOR) and is_publishable(topic)
 
 
 def _checked(level: str) -> str:
