@@ -11,7 +11,7 @@ Rules
 3. The service's own connection goes on trying. It gets the next turn when its session is up, nobody waits for the local
    engine, and that has not just asked something. A service that was slow or refused a turn has `REST_S` first.
 4. What belongs to no turn goes to both: each knows its own calls.
-5. The local engine begins with the first outage, and ends when its session fell asleep while the service answers.
+5. The local engine begins with an outage, and ends when the service has been back for `KEEP_S` and its session sleeps.
 """
 
 import asyncio
@@ -34,6 +34,8 @@ REST_S = 60.0
 ANSWER_S = 15.0
 """How long the local engine is answered after it asked something."""
 SAID_FOR_S = 600.0
+KEEP_S = 120.0
+"""A service that was away may soon be away again."""
 
 _AWAY = {
     "en": "The service is away. I can still do simple things.",
@@ -84,14 +86,16 @@ class Failover:
         tell: Callable[[Outcome], None],
         clock: Callable[[], Moment],
         next_turn_id: Callable[[], str],
+        open_local: Callable[[], Coroutine[None, None, None]],
         close_local: Callable[[], Coroutine[None, None, None]],
     ) -> None:
-        """`provider` is the service's name; `close_local` ends the local server, which begins by itself when needed."""
+        """`provider` is the service's name; `open_local` begins the local server if it does not run."""
         self._provider = provider
         self._language = language.split("-")[0].lower()
         self._tell = tell
         self._clock = clock
         self._next_turn_id = next_turn_id
+        self._open_local = open_local
         self._close_local = close_local
         self._link = _Link.ASLEEP
         self._lost_at = 0.0
@@ -109,7 +113,9 @@ class Failover:
         """The local engine, since the service went away."""
         self._told_until = -math.inf
         self._is_ending = False
-        self._is_local_asleep = False
+        self._is_local_open = False
+        self._is_local_linked = False
+        self._keep_until = -math.inf
         self._group: asyncio.TaskGroup | None = None
         self._helping: asyncio.Task[None] | None = None
 
@@ -145,7 +151,7 @@ class Failover:
         """From the local engine, whose link is its own affair."""
         match outcome:
             case LinkChanged(is_up):
-                self._is_local_asleep = not is_up
+                self._is_local_linked = is_up
                 return
             case Transcript(role="assistant", is_final=True, text=text) if text.rstrip().endswith("?"):
                 self._asks_until = self._clock().at + ANSWER_S
@@ -210,6 +216,8 @@ class Failover:
             return
         self._is_away, self._has_answered = True, False
         self._tell(ProviderChanged("local", why or "the service does not answer"))
+        self._is_local_open = True
+        self._start(self._open_local(), "session.local.open")
         if self._clock().at >= self._told_until:
             notices = _SPENT if self._is_spent else _AWAY
             self._notice = notices.get(self._language, notices["en"])
@@ -220,17 +228,15 @@ class Failover:
         if self._link is _Link.LOST and now - self._lost_at > AWAY_AFTER_S:
             self._leave(self._lost_why)
         if self._is_away:
-            self._help()
-            is_time = self._has_answered and self.local.is_quiet and not self._is_ending
+            is_time = self._has_answered and self.local.is_quiet and now >= self._asks_until and not self._is_ending
             if self._notice is not None and is_time:
                 self.local.put(SayText(self._next_turn_id(), self._notice))
                 self._notice, self._told_until = None, math.inf
             elif self._may_return(now):
                 self._return(now)
-        elif self._is_local_asleep:
-            self._is_local_asleep = False
-            assert self._group is not None
-            self._group.create_task(self._close_local(), name="session.local.close")
+        elif self._is_local_open and not self._is_local_linked and now >= self._keep_until:
+            self._is_local_open = False
+            self._start(self._close_local(), "session.local.close")
 
     def _may_return(self, now: float) -> bool:
         is_there = self._link is not _Link.LOST and not self._is_spent
@@ -238,12 +244,17 @@ class Failover:
 
     def _return(self, now: float) -> None:
         self._is_away, self._notice = False, None
+        self._keep_until = now + KEEP_S
         if self._told_until == math.inf:
             self._told_until = now + SAID_FOR_S
         self._tell(ProviderChanged(self._provider))
 
     def _help(self) -> None:
-        """Let the local engine get ready."""
+        """Somebody needs the local engine's session."""
         if self._helping is None:
             assert self._group is not None
             self._helping = self._group.create_task(self.local.serve(), name="session.local")
+
+    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
+        assert self._group is not None
+        self._group.create_task(work, name=name)

@@ -1,6 +1,7 @@
 """A room's session, and where it is opened: the service of its settings, the embedded server, or either behind both."""
 
 import asyncio
+import contextlib
 import functools
 import math
 import secrets as randomness
@@ -8,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from voice_node.failover import Failover
+from voice_node.failover import KEEP_S, Failover
 from voice_node.model.moment import Moment
 from voice_node.pipes import Pipes
 from voice_node.session.connection import Connection
@@ -53,6 +54,11 @@ class EmbeddedServer:
                 port = await self._server.start()
                 self._place = endpoint(self._settings, key, f"ws://127.0.0.1:{port}/v1/realtime")
             return self._place
+
+    async def open(self) -> None:
+        """Begin before anybody needs it."""
+        with contextlib.suppress(OSError):  # who connects to it is told
+            await self.endpoint()
 
     async def close(self) -> None:
         """End it; it may begin again."""
@@ -104,7 +110,7 @@ async def build_session(
     server = EmbeddedServer(local, tools, settings.language, settings.local)
     stack.push_async_callback(server.close)
     failover = Failover(
-        settings.session.provider, settings.language, pipes.tell, clock, next_turn_id, close_local=server.close
+        settings.session.provider, settings.language, pipes.tell, clock, next_turn_id, server.open, server.close
     )
     failover.service = connect(
         Protocol(settings.session, settings.tools, authorizations, patience_s=patience_s),
@@ -120,6 +126,7 @@ async def build_session(
 
 def local_session(service: SessionSettings, language: str) -> SessionSettings:
     """The session of the local engine that stands in for a room's service: it takes what the service would take."""
+    idle_s = min(service.conversation.idle_reset_s, KEEP_S)
     return SessionSettings(
         provider="local",
         instructions=service.instructions,
@@ -127,7 +134,7 @@ def local_session(service: SessionSettings, language: str) -> SessionSettings:
         input_format=service.input_format,
         output_format=service.output_format,
         transcription=service.transcription and TranscriptionSettings(language=language),
-        conversation=service.conversation,
+        conversation=service.conversation.model_copy(update={"idle_reset_s": idle_s}),
     )
 
 
