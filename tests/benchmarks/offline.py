@@ -20,7 +20,6 @@ from tests.benchmarks.measure import Figure, percentile
 from tests.benchmarks.sentences import OUTSIDE, draw
 from tests.benchmarks.spoken import Speaker, Way, ways
 from tests.fakes.until import until
-from voice_node.local.dialogue import is_offline_allowed
 from voice_node.local.intents import Intents, Match
 from voice_node.local.recogniser import Recogniser
 from voice_node.settings.tools import Tool
@@ -117,7 +116,7 @@ def _homes(folder: Path) -> list[tuple[list[Spoken], list[Tool]]]:
     ways_inside, ways_outside = iter(ways(200, seed=1)), iter(ways(200, seed=2))
     outside = iter(OUTSIDE)
     for file, count in HOMES.items():
-        tools = [tool for raw in YAML(typ="safe").load(file)["tools"] if is_offline_allowed(tool := Tool(**raw))]
+        tools = [tool for raw in YAML(typ="safe").load(file)["tools"] if (tool := Tool(**raw)).works_offline]
         drawn = draw(tools, count, seed=7)
         spoken = [
             Spoken(text, meaning, way, speaker.speak(text, way))

@@ -17,7 +17,6 @@ from voice_node.local.dialogue import (
     Lack,
     Say,
     UserSaid,
-    is_offline_allowed,
 )
 from voice_node.local.phrases import Phrase, phrase_of
 
@@ -119,10 +118,10 @@ def test_a_call_without_result_is_waited_for() -> None:
 
 
 def test_what_asks_for_confirmation_is_not_for_the_engine() -> None:
-    assert is_offline_allowed(SET_LIGHT)
-    assert not is_offline_allowed(UNLOCK)
-    assert is_offline_allowed(UNLOCK.model_copy(update={"offline": True}))
-    assert not is_offline_allowed(SET_LIGHT.model_copy(update={"offline": False}))
+    assert SET_LIGHT.works_offline
+    assert not UNLOCK.works_offline
+    assert UNLOCK.model_copy(update={"offline": True}).works_offline
+    assert not SET_LIGHT.model_copy(update={"offline": False}).works_offline
 
 
 def test_a_call_that_home_wants_confirmed_is_made_again_after_the_answer() -> None:

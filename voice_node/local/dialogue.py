@@ -138,11 +138,6 @@ class _Asked:
     about: tuple[Call, ...] | Lack
 
 
-def is_offline_allowed(tool: Tool) -> bool:
-    """Whether the local engine may call this tool."""
-    return tool.policy == "never" if tool.offline is None else tool.offline
-
-
 class Dialogue:
     """Answers conversations about `tools`."""
 

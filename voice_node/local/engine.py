@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from voice_node.local.dialogue import Answer, Call, Dialogue, Entry, Lack, is_offline_allowed
+from voice_node.local.dialogue import Answer, Call, Dialogue, Entry, Lack
 from voice_node.local.phrases import Phrase, phrase_of
 from voice_node.local.recogniser import Heard, Recogniser, WorkerLost, worker_of
 from voice_node.local.voice import Voice
@@ -23,7 +23,7 @@ class Engine:
     """Understands the sentences of `tools` and speaks; `start` before use."""
 
     def __init__(self, tools: Sequence[Tool], language: str, settings: LocalSettings | None = None) -> None:
-        self.tools: Mapping[str, Tool] = {tool.name: tool for tool in tools if is_offline_allowed(tool)}
+        self.tools: Mapping[str, Tool] = {tool.name: tool for tool in tools if tool.works_offline}
         self._settings = settings or LocalSettings()
         self.voice = Voice(language, file=self._settings.voice)
         self._dialogue = Dialogue(self.tools, self)
