@@ -9,7 +9,7 @@ from tests.fakes.broker import Broker
 from tests.fakes.proxy import FaultProxy
 from tests.fakes.realtime_server import Expect, RealtimeServer, Refuse, Stay, emit, greet
 from tests.system.cuts import SERVICE_SAYS, cut
-from tests.system.house import BASE, DEADLINE_S, Program, calls, event, events, home, met, state, write_room
+from tests.system.house import BASE, DEADLINE_S, Program, calls, event, events, home, met, recording, state, write_room
 from tests.system.soak_server import SoakServer
 
 pytestmark = [
@@ -138,6 +138,30 @@ async def test_a_service_without_quota_hands_over_at_once(tmp_path: Path, broker
                 assert "insufficient_quota" in told["detail"]
                 await event(spy, "turn_finished", status="completed")
                 assert len(calls(spy)) == 1
+
+
+async def test_a_spent_budget_keeps_what_is_said_in_the_house(tmp_path: Path, broker: Broker) -> None:
+    pytest.importorskip("pocketsphinx", reason="the extra `local` is not installed")
+    sound = recording(tmp_path / "talk.wav", 3.0, 1, 4.0, 1, 60.0)
+    async with SoakServer(SERVICE_SAYS) as server:
+        room = write_room(
+            tmp_path,
+            broker.port,
+            capture={"device": f"wav:{sound}", "echo": "off"},
+            session=session(f"ws://127.0.0.1:{server.port}/v1/realtime"),
+            budget={"minutes_per_day": 0.01},
+            fallback=FALLBACK,
+        )
+        async with home(broker.port) as spy:
+            with Program(tmp_path, "run", room):
+                await event(spy, "response", text="Today's budget is spent. I can still do simple things.")
+                first, second = calls(spy)
+                assert first["arguments"] == SERVICE_SAYS
+                assert second["arguments"] == {"area": "kitchen", "state": "on"}
+                assert sum(len(talk.calls) for talk in server.talks) == 1
+                await state(spy, "over_budget")
+                await spy.publish(ASK, SENTENCE)
+                await met(spy, lambda _: len(calls(spy)) == 3)
 
 
 async def test_what_somebody_must_confirm_is_not_offered_offline(
