@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.session.room import Room, ended
-from voice_node.model.control import ResetConversation
+from voice_node.model.control import AskText, ResetConversation
 from voice_node.model.speech import SpeechAudio, SpeechStarted
 from voice_node.model.turn import (
     ReplyAudio,
@@ -68,6 +68,7 @@ class World(RuleBasedStateMachine):
         self.owed: set[str] = set()
         """Turns that somebody waits for."""
         self.seen = 0
+        self.taken_back = 0
         self.played = 0
         self.over: set[str] = set()
         self.acted: set[str] = set()
@@ -75,10 +76,13 @@ class World(RuleBasedStateMachine):
         self.calls: set[str] = set()
         self.echoes = True
 
-    @initialize(echoes=st.booleans(), connect=st.sampled_from(["always", "on_speech"]))
-    def begin(self, echoes: bool, connect: str) -> None:
+    @initialize(
+        echoes=st.booleans(), connect=st.sampled_from(["always", "on_speech"]), patience_s=st.sampled_from([None, 4.0])
+    )
+    def begin(self, echoes: bool, connect: str, patience_s: float | None) -> None:
+        """With a patience, somebody else takes the turns that this session does not answer."""
         self.echoes = echoes
-        self.room = Room(connect=connect)
+        self.room = Room(connect=connect, patience_s=patience_s)
 
     # --- the network
 
@@ -317,6 +321,13 @@ class World(RuleBasedStateMachine):
                 case _:
                     pass
         self.seen = len(self.room.outcomes)
+        for returned in self.room.returned[self.taken_back :]:
+            assert returned.turn_id not in self.over, "returned although it is over"
+            assert returned.turn_id not in self.acted, "returned although it was acted on"
+            is_heard = returned.turn_id in self.heard
+            assert is_heard == isinstance(returned.inputs[0], AskText) or returned.turn_id not in self.said
+            self.over.add(returned.turn_id)
+        self.taken_back = len(self.room.returned)
         for piece in self.room.audio[self.played :]:
             assert not isinstance(piece, ReplyAudio) or piece.turn_id in self.acted
         self.played = len(self.room.audio)
