@@ -257,3 +257,28 @@ def test_what_nobody_fetches_is_bounded() -> None:
     assert len(canceller._unfetched) == 300
     cleaned = canceller.hear(Frame(0, bytes(640), RATE_HZ, 1100.0))
     assert cleaned is None, "the microphone was only just opened"
+
+
+def test_where_sound_is_torn_on_its_way_it_is_rather_deaf_than_hears_itself() -> None:
+    """By whom nobody says: the echo comes so much later from then on, again and again."""
+    needs_espeak()
+    played = replies(24, RATE_HZ)
+    room = Room(delay_ms=60)
+    echo, gap = room.echo(played), np.zeros(25 * RATE_HZ // 1000, np.float32)
+    pieces = [piece for start in range(0, len(echo), 5 * RATE_HZ) for piece in (echo[start : start + 5 * RATE_HZ], gap)]
+    heard = np.concatenate(pieces)[: len(played)]
+    ears = hear(EchoCanceller(EchoSuppressor()), played, heard + room.noise(len(played)))
+
+    assert opened(ears.frames) == []
+
+
+def test_an_echo_that_comes_before_the_driver_says_that_it_was_played_is_taken_away() -> None:
+    needs_espeak()
+    played = replies(14, RATE_HZ)
+    echo = Room(delay_ms=0).echo(played)
+    early = 12 * RATE_HZ // 1000
+    heard = np.concatenate([echo[early:], np.zeros(early, np.float32)])
+    ears = hear(EchoCanceller(EchoSuppressor()), played, heard + Room().noise(len(played)))
+
+    assert enhancement_db(heard, ears.wake, 8, 14) > 15
+    assert opened(ears.frames) == []

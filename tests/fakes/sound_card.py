@@ -188,8 +188,12 @@ class SoundCard:
             )  # fmt: skip
 
     def carry_back(self) -> None:
-        """Let the microphone hear what the speaker plays, as loud and a little later, beside what is in the room."""
-        self._ask("load-module", "module-loopback", "source=speaker.monitor", "sink=room", "latency_msec=40")
+        """Let whoever opens a speaker next play into the room: the microphone hears it beside what else is there.
+
+        A loopback from `speaker` would be another room: it stretches sound by 200 ppm, and tears it where the machine
+        is busy, which air does not.
+        """
+        self._ask("set-default-sink", "room")
 
     def listen_to(self, source: str) -> None:
         """Let `default` mean this source for whoever opens a microphone next."""

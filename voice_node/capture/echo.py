@@ -36,7 +36,7 @@ from voice_node.capture.echo_reference import Reference
 from voice_node.model.audio import BYTES_PER_SAMPLE, Cleaned, Frame, PlayedBlock
 
 QUIET_S = 1.5
-DEAF_S = 0.5
+DEAF_S = 1.0
 NEW_ROOM_S = 2.0
 _UNFETCHED_BLOCKS = 300
 _FULL_SCALE = np.float32(32768)
@@ -95,9 +95,12 @@ class EchoCanceller:
             canceller.look_back(found.past)
         if found.slip is None:
             canceller.seek()
+        if found.slip != 0:
             self._deaf_s = max(self._deaf_s, DEAF_S)
         heard = np.frombuffer(frame.pcm, np.int16).astype(np.float32) / _FULL_SCALE
         for_wake = _pcm(canceller.process(heard, found.played))
+        if canceller.is_lost:
+            self._deaf_s = max(self._deaf_s, DEAF_S)
         for_gate = self._suppressor.suppress(for_wake, _pcm(found.played), frame.rate_hz)
         if self._deaf_s > 0:
             self._deaf_s -= frame.duration_ms / 1000 if found.played.any() else 0.0

@@ -19,10 +19,14 @@ A sure filter is slow to see that it stands in another room. Therefore a cancell
 
 5. When the last second of reply was made less than 9 dB fainter, a fresh filter learns beside the first, for at most
    8 s, and takes over once it leaves 1.5 dB less. While somebody speaks over the reply it never does: it knows less.
-6. After the reference was lost and found again (`seek`) it may be a few milliseconds from where it was, which makes a
+6. After the reference was lost and found again (`seek`) it may be tens of milliseconds from where it was, which makes a
    filter worthless that is right but for that. So the next third of a second of echo is only compared with what the
    filter expects, and the filter is moved to where they are most alike.
-7. What comes out is never louder than what came in: where the filter adds power, what was heard is passed on.
+7. Whether a filter still fits is told by how much of the echo that it expects is in what is heard: all of it (1), also
+   under a voice, which is like nothing that was played; next to nothing where the sound was torn on its way by an
+   underrun, or somebody moved the loudspeaker. Below `_FITS` for a fifth of a second it is lost (`is_lost`), and the
+   place is looked for as in rule 6, once a second.
+8. What comes out is never louder than what came in: where the filter adds power, what was heard is passed on.
 
 A linear filter takes away nothing but echo, so who speaks over the reply is kept whole, which a wake word needs; what a
 loudspeaker distorts stays. Measured in a synthetic room (T60 0.3 s, room noise 35 dB below the echo): 7 dB in the first
@@ -56,7 +60,12 @@ _REST_S = 1.5
 """Of reply, before there is another trial."""
 _CONSTRAINED_EVERY = 3
 _SOUGHT_S = 0.3
-_SOUGHT_MS = 15
+_SOUGHT_AGAIN_S = 1.0
+_SOUGHT_MS = 60
+_FITS = 0.5
+_FIT_PER_S = 0.003
+_FAINT = 0.1
+"""An expected echo that is so much fainter than what is heard tells nothing of whether it is in there."""
 _AUDIBLE_POWER = 1e-7
 """Of a sample at -70 dBFS."""
 
@@ -114,7 +123,7 @@ class EchoFilter:
 
 
 class LinearCanceller:
-    """A filter and, where it fails, a second one; rules 5 to 7 above."""
+    """A filter and, where it fails, a second one; rules 5 to 8 above."""
 
     def __init__(self, frame: int, rate_hz: int, reach_ms: int = 256) -> None:
         self._frame = frame
@@ -133,6 +142,16 @@ class LinearCanceller:
         self._has_learnt = False
         self._sought: list[tuple[Samples, Samples]] | None = None
         """What was heard and expected since the place of the echo is looked for."""
+        self._since_sought = 0
+        """Frames."""
+        self._fitted = _FIT_PER_S ** (frame / rate_hz)
+        self._heard = self._expected = self._alike = 0.0
+        """Powers, and what is alike in both, of the last fifth of a second."""
+
+    @property
+    def is_lost(self) -> bool:
+        """What is expected is not what is heard."""
+        return self._expected > _FAINT * self._heard and self._alike < _FITS * self._expected
 
     @property
     def reach(self) -> int:
@@ -152,6 +171,7 @@ class LinearCanceller:
 
     def seek(self) -> None:
         """The reference may be a little off from where it was."""
+        self._since_sought = 0
         if self._has_learnt:
             self._sought = []
 
@@ -164,13 +184,18 @@ class LinearCanceller:
             return _quieter(self._compare(heard, self._sought), heard)
         power: Samples = self._played.real**2 + self._played.imag**2
         rest = self._filter.process(heard, self._played, power)
+        self._note_fit(heard, heard - rest)
         trial = None if self._rival is None else self._rival.process(heard, self._played, power)
         if played.any():
             self._judge(heard, rest, trial)
+        self._since_sought += 1
+        if self.is_lost and self._seconds(self._since_sought) > _SOUGHT_AGAIN_S:
+            self.seek()
         return _quieter(rest, heard)
 
     def _compare(self, heard: Samples, sought: list[tuple[Samples, Samples]]) -> Samples:
         echo = self._filter.expect(self._played)
+        self._note_fit(heard, echo)
         if float(echo @ echo) > _AUDIBLE_POWER * self._frame:
             sought.append((heard, echo))
         if self._seconds(len(sought)) >= _SOUGHT_S:
@@ -178,7 +203,16 @@ class LinearCanceller:
             all_heard = np.concatenate([one for one, _ in sought])
             all_expected = np.concatenate([other for _, other in sought])
             self._filter.shift(_delay(all_heard, all_expected, self._rate_hz * _SOUGHT_MS // 1000))
+            self._forget_fit()
         return heard - echo
+
+    def _note_fit(self, heard: Samples, echo: Samples) -> None:
+        self._heard = self._fitted * self._heard + float(heard @ heard)
+        self._expected = self._fitted * self._expected + float(echo @ echo)
+        self._alike = self._fitted * self._alike + float(heard @ echo)
+
+    def _forget_fit(self) -> None:
+        self._heard = self._expected = self._alike = 0.0
 
     def _judge(self, heard: Samples, rest: Samples, trial: Samples | None) -> None:
         share = 1 - self._judged

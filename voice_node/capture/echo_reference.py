@@ -2,21 +2,24 @@
 
 Loudspeaker and microphone count samples each by a clock of its own, and their threads come late as they please. So:
 
-1. Of each stream is kept when its sample 0 would have been, going by each of its last pieces. Captured frames may come
-   late but never early, so of ten seconds the earliest counts. Of what is played the driver says when it will leave,
-   however late it was handed over, so the middle of a third of a second counts. After an underrun three pieces in a
-   row are enough: they are handed over before they are heard, so no echo is taken for a voice meanwhile.
-2. The reference of a frame is what left the loudspeaker, by its driver's estimate, while the frame came in. Sound
-   takes its time to the microphone and through its driver: the echo is in the past of the reference, for a filter to
-   find.
+1. Of each stream is kept when its sample 0 would have been, going by its pieces. Captured frames may come late but
+   never early, so the earliest since the last gap counts, and ages by `CREEP` of the time, which is more than clocks
+   drift: PulseAudio is 50 ms late for ten seconds on end and then in time again, while no sample is lost. Of what is
+   played the driver says when it will leave, however late it was handed over, so the middle of a third of a second
+   counts. After an underrun three pieces in a row are enough: they are handed over before they are heard, so no echo
+   is taken for a voice meanwhile.
+2. The reference of a frame is what left the loudspeaker, by its driver's estimate, `LEAD_MS` after the frame came in.
+   So the echo is in the past of the reference, where a filter can find it, also when that estimate is late: over
+   PulseAudio by 14 ms, measured.
 3. From frame to frame the reference goes on without a splice, until it is `SLIP_MS` from where the paces put it. Then
    it is read anew from there (`Found.slip`): that much is the clocks' drift, and the canceller shifts what it knows.
-   More than `LEAP_MS` is no drift (an underrun, another opening of the device): its place is found anew.
+   Where what is played leaps by `LEAP_MS` or more, that is no drift (an underrun): its place is found anew.
 4. A gap in either stream's numbers ends its pace. Without a second of what is heard and five pieces of what is played
    there is no place and no reference.
 5. Silence is not handed over; the positions tell of it. Three to six seconds of sound are held, the oldest give way.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -26,10 +29,11 @@ from numpy.typing import NDArray
 from voice_node.audio.resample import Resampler
 from voice_node.model.audio import BYTES_PER_SAMPLE, Frame, PlayedBlock
 
-SLIP_MS = 3
+SLIP_MS = 15
 LEAP_MS = 8
+LEAD_MS = 20
+CREEP = 2e-4
 _HELD_S = 3
-_HEARD_PIECES = 512
 _PLAYED_PIECES = 32
 _FEWEST_PLAYED = 5
 _LEAPT = 3
@@ -55,12 +59,33 @@ class Found:
     """Samples by which it is read later than before, because the clocks drifted; None: its place is found anew."""
 
 
-class Pace:
-    """When the sample 0 of a stream would have been, going by when its last pieces came."""
+class HeardPace:
+    """When the sample 0 of a stream would have been whose pieces come in time or late: by the earliest."""
 
-    def __init__(self, pieces: int, fewest: int) -> None:
-        self._origins: deque[float] = deque(maxlen=pieces)
-        self._fewest = fewest
+    def __init__(self, fewest: int) -> None:
+        self._missing = fewest
+        self._latest = 0.0
+        self.origin = math.inf
+
+    @property
+    def is_known(self) -> bool:
+        """Enough pieces came."""
+        return self._missing <= 0
+
+    def note(self, seconds: float, at: float) -> None:
+        """What lies `seconds` from the stream's beginning came then."""
+        aged = self.origin + CREEP * (seconds - self._latest)
+        self.origin = min(aged, at - seconds)
+        self._latest = seconds
+        self._missing -= 1
+
+
+class PlayedPace:
+    """The same of one whose pieces are said to leave now too late, now too early: by the middle of the last."""
+
+    def __init__(self) -> None:
+        self._origins: deque[float] = deque(maxlen=_PLAYED_PIECES)
+        self._fewest = _FEWEST_PLAYED
 
     @property
     def is_known(self) -> bool:
@@ -68,26 +93,23 @@ class Pace:
         return len(self._origins) >= self._fewest
 
     @property
-    def earliest(self) -> float:
-        """In seconds of the clock by which the pieces came, where they come late or in time."""
-        return min(self._origins)
-
-    @property
-    def middle(self) -> float:
-        """The same, where they come late as well as early."""
+    def origin(self) -> float:
+        """In seconds of the clock by which the pieces leave."""
         return sorted(self._origins)[len(self._origins) // 2]
 
     def note(self, seconds: float, at: float) -> None:
-        """What lies `seconds` from the stream's beginning came then."""
+        """What lies `seconds` from the stream's beginning leaves then."""
         self._origins.append(at - seconds)
 
-    def heed_leap(self, least_s: float) -> None:
+    def heeds_leap(self, least_s: float) -> bool:
         """Where the last three pieces are all as far as that from the middle, only they count from now on."""
-        last, middle = list(self._origins)[-_LEAPT:], self.middle
+        last, middle = list(self._origins)[-_LEAPT:], self.origin
         if len(self._origins) > _LEAPT and all(abs(origin - middle) > least_s for origin in last):
             self._origins.clear()
             self._origins.extend(last)
             self._fewest = min(self._fewest, _LEAPT)
+            return True
+        return False
 
 
 class Reference:
@@ -103,8 +125,8 @@ class Reference:
         self._rate_hz = rate_hz
         self._reach = reach
         self._settled = round(settled_s * rate_hz / frame)
-        self._played_pace = Pace(_PLAYED_PIECES, _FEWEST_PLAYED)
-        self._heard_pace = Pace(_HEARD_PIECES, self._settled)
+        self._played_pace = PlayedPace()
+        self._heard_pace = HeardPace(self._settled)
         self._next_frame = -1
         self._next_sample: int | None = None
         """Where the next frame's reference begins if it goes on, in samples since the device was opened."""
@@ -126,7 +148,7 @@ class Reference:
         """Take the next piece that was handed to the loudspeaker."""
         if block.rate_hz != self._played_hz or block.position < self._next_position:
             self._played_hz = block.rate_hz
-            self._played_pace = Pace(_PLAYED_PIECES, _FEWEST_PLAYED)
+            self._played_pace = PlayedPace()
             self._begin(block.position)
         silence = block.position - self._next_position
         if silence > _LONGEST_SILENCE_S * block.rate_hz:
@@ -136,8 +158,8 @@ class Reference:
         self._append(block.pcm)
         self._next_position = block.position + len(block.pcm) // BYTES_PER_SAMPLE
         self._played_pace.note(block.position / block.rate_hz, block.at)
-        if self._played_pace.is_known:
-            self._played_pace.heed_leap(LEAP_MS / 1000)
+        if self._played_pace.is_known and self._played_pace.heeds_leap(LEAP_MS / 1000):
+            self._next_sample = None
 
     def find(self, frame: Frame) -> Found | None:
         """What was played while this frame came in; None: not known."""
@@ -145,11 +167,11 @@ class Reference:
         if not (self._heard_pace.is_known and self._played_pace.is_known):
             self._next_sample = None
             return None
-        began_at = self._heard_pace.earliest + frame.index * frame_s
-        wanted = round((began_at - self._played_pace.middle) * self._rate_hz)
+        began_at = self._heard_pace.origin + frame.index * frame_s
+        wanted = round((began_at - self._played_pace.origin + LEAD_MS / 1000) * self._rate_hz)
         at = self._next_sample
         slip: int | None = 0
-        if at is None or abs(wanted - at) > LEAP_MS * self._rate_hz // 1000:
+        if at is None:
             at, slip = wanted, None
         elif abs(wanted - at) > SLIP_MS * self._rate_hz // 1000:
             at, slip = wanted, wanted - at
@@ -168,7 +190,7 @@ class Reference:
         """Its length in seconds."""
         frame_s = self._frame / self._rate_hz
         if frame.index != self._next_frame:
-            self._heard_pace = Pace(_HEARD_PIECES, self._settled)
+            self._heard_pace = HeardPace(self._settled)
             self._next_sample = None
         self._next_frame = frame.index + 1
         self._heard_pace.note(frame.index * frame_s, frame.at - frame_s)
