@@ -205,6 +205,51 @@ async def test_a_wake_word_over_a_reply_stops_it() -> None:
         await until(lambda: house.player.stops == 1)
 
 
+async def test_a_room_with_a_wake_word_hears_a_code_with_its_pauses_and_no_wake_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Ear:
+        heard: list[bytes] = []
+
+        def start(self) -> None:
+            pass
+
+        async def hear(self, pcm: bytes, rate_hz: int) -> str:
+            self.heard.append(pcm)
+            return "4711"
+
+        async def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(private, "PAUSE_S", 0.2)
+    ear = Ear()
+    gate, attention = attentive(ActivationSettings(mode="wake_word", follow_up_ms=0))
+    settings = ROOM.model_copy(update={"activation": ActivationSettings(mode="wake_word", follow_up_ms=0)})
+    numbers = itertools.count(100)
+    router = Router(
+        Tuning(settings, {}),
+        lambda: f"t{next(numbers)}",
+        {},
+        costs=Costs(ROOM.budget, START.date(), None),
+        is_muted=False,
+        pin=PinLock(matcher("4711"), {}),
+        hears_privately=True,
+    )
+    async with House(private_ear=ear, router=router, gate=gate, attention=attention).at_work() as house:
+        house.source.give(*UTTERANCE, *[SILENT] * 20)
+        await until(lambda: house.source.taken == len(UTTERANCE) + 20)
+        house.tell(ToolCall("t0", "c1", "unlock", "{}"))
+        await until(lambda: house.heard(ctl.SayText))
+        house.source.give(*UTTERANCE, *[SILENT] * 10, *UTTERANCE)
+        await until(lambda: house.broker.delivered)
+        assert ear.heard[0].count(LOUD) == 12, "both halves of the code"
+        assert not house.heard(SpeechStarted)
+        house.pipes.order(cmd.ToolResult("unlock", "c1", output=1))
+        await until(lambda: house.heard(ctl.AnswerCall))
+        house.source.give(*[SILENT] * 80)
+        await until(lambda: not attention.is_window_open)
+
+
 async def test_other_wake_words_are_loaded_aside_and_bad_ones_are_told() -> None:
     gate, attention = attentive(WAKING)
     asked: list[tuple[str, ...]] = []

@@ -19,6 +19,9 @@ from voice_node.pipes import Pipes
 from voice_node.private import PrivateHearing
 from voice_node.stages import Stages
 
+CODE_WINDOW_MS = 1000
+"""How much longer the room attends than a code is waited for."""
+
 
 class Hearing:
     """One room's ear.
@@ -112,6 +115,8 @@ class Hearing:
         cleaned = stages.echo.hear(frame)  # always: a canceller follows the clocks of both devices
         if self.is_muted or self.is_spent or cleaned is None:
             return stages.attention.shut()
+        if self._private.is_wanted:  # the node asked: nobody says a wake word before a code, nor between its digits
+            stages.attention.open(CODE_WINDOW_MS)
         attended = stages.attention.hear(cleaned.for_gate, cleaned.for_wake)
         if attended.wake_word is not None and stages.player.is_speaking:
             self._silence()  # somebody wants to be heard over the reply

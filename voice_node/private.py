@@ -35,7 +35,8 @@ class PrivateHearing:
         self._ear = ear
         self._tell = tell
         self._start = start
-        self._is_wanted = False
+        self.is_wanted = False
+        """Between two orders."""
         self._is_open = False
         """A segment that was taken has not ended."""
         self._pcm = bytearray()
@@ -46,7 +47,7 @@ class PrivateHearing:
         """From now on segments are taken, or none is any more."""
         if self._ear is None:
             return
-        self._is_wanted = is_wanted
+        self.is_wanted = is_wanted
         if is_wanted:
             self._ear.start()
         else:
@@ -55,7 +56,7 @@ class PrivateHearing:
     def take(self, value: Speech, rate_hz: int) -> bool:
         """True: this piece was taken; the service must not get it."""
         match value:
-            case SpeechStarted(turn_id) if self._is_wanted:
+            case SpeechStarted(turn_id) if self.is_wanted:
                 self._is_open = True
                 self._count += 1
                 self._tell(SpeechChanged(turn_id, is_open=True))
