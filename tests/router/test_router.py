@@ -549,6 +549,15 @@ def test_after_a_reply_the_room_listens_without_its_wake_word() -> None:
     assert of(ctl.OpenGate, board.hears(finished("t3"))) == []
 
 
+def test_after_a_reply_that_was_stopped_from_outside_nobody_is_listened_to() -> None:
+    board = Switchboard(activation={"mode": "wake_word", "follow_up_ms": 4000})
+    board.hears(ReplyStarted("t1"))
+    board.hears(PlaybackChanged(is_speaking=True))
+    board.gets(cmd.Stop())
+    assert of(ctl.OpenGate, board.hears(PlaybackChanged(is_speaking=False))) == []
+    assert of(ctl.OpenGate, board.hears(finished("t1"))) == []
+
+
 @pytest.mark.parametrize("listens", [True, False])
 def test_an_announcement_is_followed_up_where_that_was_asked_for(listens: bool) -> None:
     board = Switchboard(activation={"mode": "push_to_talk"})

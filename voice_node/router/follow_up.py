@@ -1,7 +1,8 @@
 """When a room with a wake word or a button attends without one: after a reply, for a while.
 
 A reply to somebody who spoke is followed up, and so is a question of the node's own. An announcement, and the answer to
-what was typed, is not, unless it was asked for: nobody may be in the room.
+what was typed, is not, unless it was asked for: nobody may be in the room. Nor is a reply that `request/stop` ended: who
+presses a button for silence has not begun to talk. (Who stops it by a wake word has a window by that.)
 """
 
 from collections import OrderedDict
@@ -36,6 +37,10 @@ class FollowUp:
     def reply_started(self, turn_id: str) -> None:
         """The node answers."""
         self._turn_id = turn_id
+
+    def stopped(self) -> None:
+        """Somebody wanted silence."""
+        self._turn_id = None
 
     def reply_over(self) -> list[Action]:
         """Nothing more of the answer comes or sounds."""

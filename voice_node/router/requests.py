@@ -50,6 +50,7 @@ class Requests:
             case cmd.Listen():
                 return self._listen(request)
             case cmd.Stop(reply_to):
+                self._follow_up.stopped()
                 return [*self._calling.stop(now), Response("stop", reply_to=reply_to)]
             case cmd.Say(text, listen_after, volume, reply_to):
                 turn_id = self._begin(is_followed=listen_after)
