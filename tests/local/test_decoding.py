@@ -15,7 +15,7 @@ def is_obeyed(decoding: Decoding) -> bool:
 
 @pytest.fixture(scope="module")
 def decoder() -> CommandDecoder:
-    return CommandDecoder(Intents(ROOM, "en").grammar)
+    return CommandDecoder(Intents(ROOM, "en").grammar, memory=10**9)
 
 
 @pytest.mark.parametrize("voice", ["en-us", "en-gb+f3"])
@@ -71,6 +71,13 @@ def test_the_language_model_is_there_only_while_it_is_needed(decoder: CommandDec
     assert not decoder.is_large
     decoder.decode(utter("my sister told me about the wedding", rate_hz=RATE_HZ))
     assert decoder.is_large
+
+
+def test_where_memory_is_short_other_speech_has_no_words_and_commands_have() -> None:
+    decoder = CommandDecoder(Intents(ROOM, "en").grammar, memory=256_000_000)
+    assert decoder.decode(utter("my sister told me about the wedding", rate_hz=RATE_HZ)) == Decoding("", False)
+    assert not decoder.is_large
+    assert is_obeyed(decoder.decode(utter("what time is it", rate_hz=RATE_HZ)))
 
 
 SAID = [

@@ -185,7 +185,9 @@ def test_the_last_words_are_said_again() -> None:
     said = (UserSaid("x"), LIGHT_ON, CameBack("c1", "null"), EngineSaid(), UserSaid("say that again"))
     assert answer_to(*said) == Say("The living room light is on.")
     assert answer_to(*said, EngineSaid(), UserSaid("repeat")) == Say("The living room light is on.")
-    assert answer_to(UserSaid("light on"), EngineSaid(), UserSaid("repeat that")) == Say("Which area?")
+    asked_again = (UserSaid("light on"), EngineSaid(), UserSaid("repeat that"))
+    assert answer_to(*asked_again) == Say("Which area?")
+    assert answer_to(*asked_again, EngineSaid(), UserSaid("kitchen")) == KITCHEN_ON
     assert answer_to(UserSaid("repeat that")) == NOT_UNDERSTOOD
 
 

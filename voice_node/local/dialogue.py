@@ -11,7 +11,8 @@ The rules, over the items of a conversation in their order:
      yes is; a stop lets them be.
 3. Words that are a sentence by themselves are called, whatever was asked; a sentence that lacks something is asked
    about; one that was heard badly is read back before anything happens.
-4. The time, the date, "say that again", "stop" and "never mind" are the engine's own; a tool's sentence goes first.
+4. The time, the date, "say that again", "stop" and "never mind" are the engine's own; a tool's sentence goes first. A
+   question that is said again may still be answered.
 5. Else the engine says that it did not understand. It never guesses and never calls on a guess.
 
 What was asked is not kept: it follows from the items before, by the same rules. Tools that ask for confirmation are not
@@ -207,7 +208,7 @@ class Dialogue:
 
     def _own(
         self, phrase: Phrase | None, before: Sequence[Entry], offered: Collection[str], now: datetime, depth: int
-    ) -> Answer:
+    ) -> Answer | _Asked:
         """What the engine answers by itself."""
         match phrase:
             case Phrase.TIME:
@@ -219,7 +220,7 @@ class Dialogue:
             case Phrase.REPEAT:
                 said = [index for index, entry in enumerate(before) if isinstance(entry, EngineSaid)]
                 again = self._decide(before[: said[-1]], offered, now, depth - 1) if said and depth else None
-                return Say(again.text) if isinstance(again, Say | _Asked) else Say(NOT_UNDERSTOOD)
+                return Say(NOT_UNDERSTOOD) if again is None or isinstance(again, CallAll) else again
             case Phrase.YES | None:
                 return Say(NOT_UNDERSTOOD)
             case _:

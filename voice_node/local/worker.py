@@ -6,6 +6,8 @@ It ends when stdin does. A decode that never returns is ended by the server; sho
 alarm clock, whose signal needs no Python to run.
 """
 
+import ctypes
+import gc
 import json
 import os
 import select
@@ -82,7 +84,16 @@ def _read_when_there(source: BinaryIO, decoder: Decoder) -> bytes | None:
     """The next frame; what is not needed meanwhile is dropped."""
     if decoder.is_large and not select.select([source], [], [], _LARGE_S)[0]:
         decoder.shrink()
+        _give_memory_back()
     return _read(source)
+
+
+def _give_memory_back() -> None:
+    """To the system: glibc keeps what was freed in pieces, 100 MB of a language model."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none, and keeps nothing
+    if trim is not None:
+        trim(0)
 
 
 def _read(source: BinaryIO) -> bytes | None:
