@@ -59,6 +59,14 @@ def test_what_was_written_down_comes_back_as_words_so_that_it_is_transcribed_onc
     assert [turn.inputs for turn in one.returned] == [(AskText("t1", "turn on the light"),)]
 
 
+def test_words_that_are_none_are_transcribed_once_too() -> None:
+    one = room()
+    one.say("t1")
+    one.heard("item_1", "")
+    one.down()
+    assert [turn.inputs for turn in one.returned] == [(AskText("t1", ""),)]
+
+
 def test_typed_turns_and_announcements_come_back_as_they_were() -> None:
     one = room()
     one.ask("t1", "what is the time", "be brief")

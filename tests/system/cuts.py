@@ -104,12 +104,12 @@ class Home:
             client.publish(message.topic.removesuffix("call") + "result", answer, 1)
 
 
-async def cut(folder: Path, cuts: int, seed: int = 1) -> Outcome:
-    """Say so many sentences, and break the service's connection in each."""
+async def cut(folder: Path, cuts: int, seed: int = 1, pause_s: float = PAUSE_S) -> Outcome:
+    """Say so many sentences with pauses between them, and break the service's connection in each."""
     dice = random.Random(seed)
     parts: list[int | float] = [4.0]
     for number in range(cuts):
-        parts += [1 if number % 2 == 0 else 3, PAUSE_S]
+        parts += [1 if number % 2 == 0 else 3, pause_s]
     sound = await asyncio.to_thread(recording, folder / "talk.wav", *parts, 60.0)
     outcome = Outcome()
     with Broker() as broker:

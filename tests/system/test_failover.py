@@ -38,7 +38,7 @@ def session(url: str) -> dict[str, object]:
 
 async def test_ten_cuts_in_the_middle_of_what_is_said(tmp_path: Path) -> None:
     pytest.importorskip("pocketsphinx", reason="the extra `local` is not installed")
-    outcome = await cut(tmp_path, 10)
+    outcome = await cut(tmp_path, 10, pause_s=2.0)
     print(outcome)  # noqa: T201 - pytest shows it on failure
     assert outcome.failures == []
     assert outcome.by_local > 5

@@ -176,7 +176,7 @@ class Replies:
                 if self._least_confidence is not None and confidence is not None:
                     is_sure = confidence >= self._least_confidence
                 self._answers.memory.heard(turn.turn_id, "user", text)
-                turn.text = text
+                turn.words = text
             case ev.TranscriptFailed(_, code):
                 trouble = ServiceTrouble(
                     "transcription_failed", f"the service could not transcribe: {code}", turn.turn_id

@@ -67,8 +67,10 @@ class Turn:
     touched_at: float
     """When the service or the room last moved it; seconds of the steady clock."""
     text: str = ""
-    """What was typed or is to be said; of a spoken turn its transcript, once it is final."""
+    """What was typed, or is to be said."""
     instructions: str | None = None
+    words: str | None = None
+    """The transcript of what was spoken, once it is final."""
     phase: Phase = Phase.HELD
     audio: bytearray = field(default_factory=bytearray)
     """The recording, until the service acts on it."""
@@ -112,8 +114,10 @@ class Turn:
         """The inputs that begin this turn at another session: what is known of its words, else its sound so far."""
         if self.kind is Kind.ANNOUNCED:
             return (SayText(self.turn_id, self.text),)
-        if self.text:
+        if self.kind is Kind.TYPED:
             return (AskText(self.turn_id, self.text, self.instructions),)
+        if self.words is not None:
+            return (AskText(self.turn_id, self.words),)
         begun = SpeechStarted(self.turn_id, 0), SpeechAudio(self.turn_id, bytes(self.audio))
         if not self.is_ended:
             return begun
