@@ -31,11 +31,11 @@ exec systemd-nspawn --quiet --boot --directory="$place/root" --machine="$2" $4 -
 """
 
 
-def why_not() -> str | None:
-    """Why no machine can be had here, or None."""
+def why_not(*programs: str) -> str | None:
+    """Why no machine with these programs can be had here, or None."""
     if os.geteuid() != 0:
         return "only root can boot a container"
-    missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
+    missing = [tool for tool in (*_TOOLS, *programs) if shutil.which(tool) is None]
     if missing:
         return f"not installed: {', '.join(missing)}"
     if "overlay" not in Path("/proc/filesystems").read_text():
