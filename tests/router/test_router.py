@@ -70,8 +70,8 @@ def test_the_first_reports() -> None:
         rep.Info(FACTS),
         rep.SettingState("mute", "OFF"),
         rep.SettingState("volume", 70),
-        rep.SettingState("gate_snr_db", 6.0),
-        rep.SettingState("hang_over_ms", 700),
+        rep.SettingState("gate_snr_db", 5.0),
+        rep.SettingState("hang_over_ms", 500),
         rep.SettingState("follow_up_ms", 8000),
         rep.SettingState("budget_usd", 1.0),
         rep.Usages(Budget(BudgetSettings(), board.now.day).totals()),
@@ -451,7 +451,7 @@ def test_the_volume() -> None:
 def test_what_cannot_be_set_says_so_and_tells_the_old_value_again() -> None:
     actions = Switchboard(gate={"max_segment_s": 1.5}).gets(cmd.SetSetting("hang_over_ms", 4000))
     assert errors(actions) == ["bad_setting"]
-    assert rep.SettingState("hang_over_ms", 700) in actions
+    assert rep.SettingState("hang_over_ms", 500) in actions
 
 
 def test_a_mute_is_told_when_the_device_is_closed_and_not_before() -> None:

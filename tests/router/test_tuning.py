@@ -28,8 +28,8 @@ def states(tuning: Tuning) -> dict[str, Any]:
     ("name", "value", "controls"),
     [
         ("volume", 30, [SetVolume(30)]),
-        ("gate_snr_db", 9.5, [TuneGate(9.5, 700)]),
-        ("hang_over_ms", 400, [TuneGate(6, 400)]),
+        ("gate_snr_db", 9.5, [TuneGate(9.5, 500)]),
+        ("hang_over_ms", 400, [TuneGate(5, 400)]),
         ("follow_up_ms", 0, []),
         ("budget_usd", 2.5, []),
     ],

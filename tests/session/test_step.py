@@ -4,7 +4,7 @@ from voice_node.session.step import Step
 
 
 def test_a_step_wants_nothing_at_first() -> None:
-    assert Step() == Step([], [], [], None, 0.0, None)
+    assert Step() == Step([], [], [], [], None, 0.0, None)
 
 
 def test_steps_share_nothing() -> None:

@@ -72,7 +72,7 @@ async def told(spy: MqttSpy, wanted: dict[str, Any], begin: int = 0) -> None:
 
 
 async def test_settings_act_and_last_until_the_file_says_something_else(tmp_path: Path, broker: Broker) -> None:
-    file = {"volume": 70, "gate_snr_db": 6.0, "hang_over_ms": 300, "follow_up_ms": 8000, "budget_usd": 1.0}
+    file = {"volume": 70, "gate_snr_db": 5.0, "hang_over_ms": 300, "follow_up_ms": 8000, "budget_usd": 1.0}
     room = write_room(tmp_path, broker.port)
     async with MqttSpy(broker.port) as spy:
         with Program(tmp_path, "run", room) as node:

@@ -50,10 +50,12 @@ def read_json(text: str, *, deepest: int = 64, most_values: int = 65_536, larges
 
 
 def _refuse_constant(name: str) -> None:
+    """NaN and the infinities, which Python would read."""
     raise BadJson(f"{name} is not a JSON number")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a key that is given twice Python would take the second, others the first."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
         raise BadJson("a key is given twice in one object")
