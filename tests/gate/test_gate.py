@@ -369,7 +369,12 @@ def test_what_holds_whatever_is_heard(settings: GateSettings, script: list[tuple
         assert len(room.gate._unsent) <= closed_frames
         assert room.gate._segment is None or len(room.gate._segment.withheld) <= longest_frames
     room.note(room.gate.end())
+    assert_whole(room, longest_frames)
 
+
+def assert_whole(room: Room, longest_frames: int) -> None:
+    """Pairs of beginnings and ends, nothing sent twice, nothing that was not heard."""
+    frame_ms = room.frame_ms
     turn: SpeechStarted | None = None
     for speech in room.said:
         match speech:
@@ -534,13 +539,41 @@ def test_nothing_is_reached_for_behind_a_shut() -> None:
     assert started == SpeechStarted("turn-1", 1100)
 
 
-def test_a_gate_that_is_opened_from_outside_begins_where_it_is_told() -> None:
-    for room in (Room(), ConfirmedRoom()):
-        room.quiet(1000)
-        started, audio = room.note(room.gate.open_from(40))
-        assert started == SpeechStarted("turn-1", 800)
-        assert audio == SpeechAudio("turn-1", room.pcm(800, 1000))
-        assert room.note(room.gate.open_from(45)) == []
-        room.quiet(SETTINGS.hang_over_ms + ABRUPT_MS)
-        (ended,) = ends(room.said)
-        assert (ended.is_kept, ended.voiced_ms, ended.snr_db) == (True, 0, 0.0)
+confirmed_sounds = st.tuples(
+    st.sampled_from([QUIET_DB, FAINT_DB, LOUD_DB]),
+    st.booleans(),
+    st.integers(1, 80),
+    st.sampled_from([0.0, 0.25, 0.4, 0.9]),
+)
+confirmed_happenings = st.lists(confirmed_sounds | st.sampled_from(["hole", "shut", "tune"]), max_size=25)
+
+
+@given(settings_of, confirmed_happenings)
+def test_with_a_second_opinion_the_same_holds_whatever_is_heard_and_believed(
+    settings: GateSettings, script: list[tuple[float, bool, int, float] | str]
+) -> None:
+    room = ConfirmedRoom(settings)
+    frame_ms = settings.frame_ms
+    reach_frames = REACH_MS // frame_ms
+    longest_frames = max(-(-int(settings.max_segment_s * 1000) // frame_ms), reach_frames + 1)
+    not_before_ms = 0
+    for happening in script:
+        earlier = len(room.said)
+        match happening:
+            case "hole":
+                room.index += 3
+            case "shut":
+                room.shut()
+                assert not room.gate.is_open
+                not_before_ms = room.index * frame_ms
+            case "tune":
+                room.gate.tune(3.0, 300)
+            case (float(level_db), bool(is_speech), int(frames), float(chance)):
+                room.model.answer = chance
+                room.hear(frames * frame_ms, level_db, is_speech=is_speech)
+        started = [speech for speech in room.said[earlier:] if isinstance(speech, SpeechStarted)]
+        assert all(speech.start_ms >= not_before_ms for speech in started)
+        assert len(room.gate._unsent) <= reach_frames
+        assert room.gate._segment is None or len(room.gate._segment.withheld) <= longest_frames
+    room.note(room.gate.end())
+    assert_whole(room, longest_frames)

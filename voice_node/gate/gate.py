@@ -201,13 +201,6 @@ class Gate:
         before = self._opinion.speech_for + self._pre_roll + is_faint * self._faint
         return [*said, *self._open(before, self._opening, self._least_voiced)]
 
-    def open_from(self, index: int) -> Sequence[Speech]:
-        """Open at once, because something else heard that the node is spoken to; nothing where it is open already.
-
-        The segment begins with the frame `index`, or as near after it as frames are kept. It is sent whatever follows.
-        """
-        return () if self.is_open else self._open(max(0, self._next_index - index), voiced=0, voiced_needed=0)
-
     def shut(self) -> Sequence[Speech]:
         """Close from outside and forget every sample: the node is muted, or it speaks itself."""
         return self._forget(EndReason.SHUT)
