@@ -2,7 +2,7 @@
 """Is there a wheel for a Raspberry Pi of everything that voice-node needs, and of what that needs? A table in Markdown.
 
 Run by `script/check_wheels`. Asks the package registry that pip is set up with, a question for each extra, and installs
-nothing. Exit code 1 where something has neither a wheel nor a place in `BUILT`: nobody shall find that out on the Pi.
+nothing. Exit code 1 where something has neither a wheel nor a place in `NOTES`: nobody shall find that out on the Pi.
 """
 
 import json
@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_GLIBCS = [f"manylinux_2_{minor}_aarch64" for minor in range(36, 16, -1)]
-PLATFORMS = (*_GLIBCS, "manylinux2014_aarch64", "linux_aarch64")
-"""What the glibc of Debian 12 (2.36) can run."""
-PYTHONS = ("3.11", "3.13")
-"""Of Debian 12 and 13."""
-BUILT = {"pyaudio": "gcc python3-dev portaudio19-dev"}
-"""What is built on the Pi, and the system packages for that."""
+PYTHONS = {"3.11": 36, "3.13": 41}
+"""Of Debian 12 and 13 -> the minor version of their glibc, which runs what was built for older ones."""
+NOTES = {
+    "pyaudio": "gcc, python3-dev, portaudio19-dev",
+    "vosk": "its `srt` comes as source, but is pure Python",
+}
+"""What does not come as wheels alone: the system packages with which it is built, or why none are needed."""
 
 Wheels = dict[str, str]
 """Name of a package, in lower case with `-` -> the file name of its wheel."""
@@ -35,13 +35,13 @@ def main(extras: Sequence[str]) -> int:
     missing: list[str] = []
     for group in extras or [name for name in groups if name != "dev"]:
         print(f"{group or 'always'} ...", file=sys.stderr, flush=True)
-        found = [wheels_of([one for one in groups[group] if name_of(one) not in BUILT], python) for python in PYTHONS]
+        found = [wheels_of(groups[group], python) for python in PYTHONS]
         place = f"`{group}`" if group else "always"
         for requirement in groups[group]:
             name = name_of(requirement)
             wheels = [shown(wheels.get(name)) for wheels in found]
-            rows.append((f"`{requirement}`", place, *wheels, BUILT.get(name, "")))
-            if name not in BUILT and not all(name in wheels for wheels in found):
+            rows.append((f"`{requirement}`", place, *wheels, NOTES.get(name, "")))
+            if name not in NOTES and not all(name in wheels for wheels in found):
                 missing.append(requirement)
         direct = {name_of(requirement) for requirement in groups[group]}
         others = sorted({name for wheels in found for name in wheels} - direct)
@@ -50,7 +50,7 @@ def main(extras: Sequence[str]) -> int:
             for name in others
             if not all(is_pure(wheels.get(name)) for wheels in found)  # what runs everywhere needs no row
         ]
-    heads = ("requirement", "extra", *(f"Python {python}" for python in PYTHONS), "built with")
+    heads = ("requirement", "extra", *(f"Python {python}" for python in PYTHONS), "not as wheels alone")
     for row in (heads, ("---",) * len(heads), *rows):
         print(f"| {' | '.join(row)} |")
     if missing:
@@ -59,21 +59,26 @@ def main(extras: Sequence[str]) -> int:
 
 
 def wheels_of(requirements: Sequence[str], python: str) -> Wheels:
-    """What pip would install on the Pi for these; where that fails as a whole, for each that does not."""
-    wheels = chosen(requirements, python)
-    if wheels is None and len(requirements) > 1:
-        found = [chosen([requirement], python) or {} for requirement in requirements]
-        return {name: wheel for one in found for name, wheel in one.items()}
-    return wheels or {}
+    """What pip would install on the Pi for these, but for what has to be built."""
+    whole = [requirement for requirement in requirements if name_of(requirement) not in NOTES]
+    wheels = chosen(whole, python) if whole else {}
+    if wheels is None:
+        found = [chosen([requirement], python) or {} for requirement in whole]
+        wheels = {name: wheel for one in found for name, wheel in one.items()}
+    for requirement in requirements:
+        if requirement not in whole:
+            wheels |= chosen([requirement, "--no-deps"], python) or {}
+    return wheels
 
 
 def chosen(requirements: Sequence[str], python: str) -> Wheels | None:
     """The wheels of these and of what they need; None where something has none."""
+    glibcs = [f"manylinux_2_{minor}_aarch64" for minor in range(PYTHONS[python], 16, -1)]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
         command += ["--only-binary=:all:", "--target", folder, "--python-version", python, "--implementation", "cp"]
-        for platform in PLATFORMS:
+        for platform in (*glibcs, "manylinux2014_aarch64", "linux_aarch64"):
             command += ["--platform", platform]
         done = subprocess.run(
             [*command, "--report", str(report), *requirements], stdout=subprocess.DEVNULL, check=False
@@ -98,7 +103,7 @@ def is_pure(wheel: str | None) -> bool:
 def shown(wheel: str | None) -> str:
     """Its version, and what it was built for."""
     if wheel is None:
-        return "none: built there"
+        return "none"
     _, version, *_, platform = wheel.removesuffix(".whl").split("-")
     return f"{version}, {platform.split('.')[0]}"
 
