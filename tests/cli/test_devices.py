@@ -1,12 +1,15 @@
+import io
 import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from tests.fakes.sound_card import SoundCard, limit_cards
 from tests.fakes.tone import tone, write_wav
 from voice_node.cli.commands import group
+from voice_node.cli.devices import _show_levels
 from voice_node.runtime.portaudio import PortAudio
 
 
@@ -74,6 +77,22 @@ def test_levels_of_each_microphone(
     assert -16 < heard["peak_dbfs"] < -10
     assert all(row["level_dbfs"] is None for row in rows if row["direction"] == "output")
     assert capfd.readouterr().err == ""
+
+
+def test_at_a_terminal_the_bars_move(sound_card: SoundCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voice_node.cli.devices._SECONDS", 0.6)
+    player = sound_card.play(write_wav(tmp_path / "room.wav", tone(300, 48000, 20000)))
+    shown = io.StringIO()
+    try:
+        with PortAudio.open() as library:
+            _show_levels(
+                Console(file=shown, force_terminal=True, width=100), library, [library.find("pulse:mic", "input")]
+            )
+    finally:
+        player.kill()
+        player.wait()
+    assert "█" in shown.getvalue()
+    assert shown.getvalue().count("loudest") > 2, "ten times a second"
 
 
 def test_no_sound_card_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

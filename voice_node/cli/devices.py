@@ -172,9 +172,6 @@ def _show_levels(console: Console, library: PortAudio, inputs: list[Device]) -> 
             if console.is_terminal:
                 live.update(picture(), refresh=True)
 
-    if not console.is_terminal:
-        console.print()
-
         for number, device in enumerate(inputs):
             show(number, listen(library, device, _SECONDS, lambda now, number=number: show(number, now)))  # type: ignore[misc]  # a default argument
         live.update(picture(), refresh=True)
