@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tests.fuzz.campaign import run as fuzz
 from tests.fuzz.doors import DOORS, shares
+from tests.system.cost import television
 from tests.system.disk import bad_disks, kill_writers
 from tests.system.faults import storm
 from tests.system.goal import GOALS, Result
@@ -141,6 +142,11 @@ def _tests(goal: str, short: tuple[str, ...], long: tuple[str, ...] = ()) -> Pro
     return run
 
 
+async def _mute_and_cost(size: Size, folder: Path) -> list[Result]:
+    muted = await _tests("G13", ("tests/system/test_mute.py",))(size, folder)
+    return [*muted, await television(folder, size.of(900, 3600))]
+
+
 PROGRAMS: dict[tuple[str, ...], Program] = {
     ("G1", "G2", "G3"): _storms,
     ("G4",): _stale,
@@ -154,7 +160,7 @@ PROGRAMS: dict[tuple[str, ...], Program] = {
     ("G12",): _tests(
         "G12", ("tests/system/test_canary.py", "tests/mqtt/test_tls.py", "tests/config/test_mosquitto.py")
     ),
-    ("G13",): _tests("G13", ("tests/system/test_mute.py",)),
+    ("G13",): _mute_and_cost,
 }
 """What holds which goals."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import broker as fake
+from tests.system.cost import television
 from tests.system.disk import bad_disks, kill_writers, small_disk
 from tests.system.goal import GOALS
 from tests.system.goals import PROGRAMS
@@ -52,3 +53,11 @@ async def test_a_bad_disk_costs_nothing(tmp_path: Path) -> None:
         pytest.skip(f"no disk can be mounted here: {error}")
     for result in await bad_disks(tmp_path):
         assert result.failures == [], str(result)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@needs_broker
+async def test_a_television_costs_no_more_than_the_cap(tmp_path: Path) -> None:
+    result = await television(tmp_path, 900)
+    assert result.failures == [], str(result)
