@@ -118,6 +118,11 @@ def test_what_clients_send_is_taken() -> None:
         ({"instructions": 5}, "invalid_type", "session.instructions"),
         ({"instructions": "x" * 70_000}, "string_above_max_length", "session.instructions"),
         ({"max_output_tokens": 0}, "invalid_value", "session.max_output_tokens"),
+        (
+            {"truncation": {"type": "retention_ratio"}},
+            "missing_required_parameter",
+            "session.truncation.retention_ratio",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_place(patch: dict[str, Any], code: str, param: str | None) -> None:

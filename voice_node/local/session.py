@@ -172,7 +172,7 @@ def _truncation(value: Any, place: str) -> None:
     else:
         limits = fields({"post_instructions": number(0, 2**31)})
         ratio = {"type": one_of("retention_ratio"), "retention_ratio": number(0, 1), "token_limits": or_null(limits)}
-        fields(ratio, "type")(value, place)
+        fields(ratio, "type", "retention_ratio")(value, place)
 
 
 def _most_tokens(value: Any, place: str) -> None:
