@@ -68,6 +68,17 @@ async def test_the_switch_is_where_it_stands(board: MockFactory, room: tuple[Roo
     assert not pins.is_mute_switched
 
 
+async def test_a_contact_that_chatters_ends_where_it_stands(board: MockFactory, room: tuple[Room, Pins]) -> None:
+    """A pin that is deaf after each edge, as RPi.GPIO's is, never tells of the second edge of a glitch."""
+    told, pins = room
+    board.pin(SWITCH).drive_low()
+    await until(lambda: told.switched == [True])
+    board.pin(SWITCH).drive_high()
+    board.pin(SWITCH)._state = False  # closed again, and nobody says so
+    await until(lambda: told.switched == [True, False, True])
+    assert pins.is_mute_switched
+
+
 async def test_the_led_shows_each_state(board: MockFactory, room: tuple[Room, Pins]) -> None:
     _, pins = room
     led = board.pin(LED)

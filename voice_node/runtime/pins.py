@@ -38,6 +38,7 @@ class Pins:
         switched: Callable[[bool], None],
     ) -> None:
         loop = asyncio.get_running_loop()
+        self._switched = switched
         self._button = self._switch = None
         self._led: PWMLED | None = None
         if button is not None:
@@ -45,8 +46,8 @@ class Pins:
             self._button.when_pressed = lambda: _hand_over(loop, pressed)
         if switch is not None:
             self._switch = _device("mute.gpio", lambda: Button(switch, bounce_time=BOUNCE_S))
-            self._switch.when_pressed = lambda: _hand_over(loop, lambda: switched(True))
-            self._switch.when_released = lambda: _hand_over(loop, lambda: switched(False))
+            self._switch.when_pressed = lambda: _hand_over(loop, lambda: self._move(loop, True))
+            self._switch.when_released = lambda: _hand_over(loop, lambda: self._move(loop, False))
         if led is not None:
             self._led = _device("indicator.led_gpio", lambda: PWMLED(led))
 
@@ -54,6 +55,15 @@ class Pins:
     def is_mute_switched(self) -> bool:
         """The mute switch is there and closed now."""
         return self._switch is not None and bool(self._switch.is_pressed)
+
+    def _move(self, loop: asyncio.AbstractEventLoop, is_closed: bool) -> None:
+        """Tell of it, and look again when the contacts are still: the library may have missed the last edge."""
+        self._switched(is_closed)
+        loop.call_later(2 * BOUNCE_S, self._settle, is_closed)
+
+    def _settle(self, told: bool) -> None:
+        if self._switch is not None and not self._switch.closed and self.is_mute_switched is not told:
+            self._switched(not told)
 
     def show(self, state: NodeState) -> None:
         """Off: idle. On: it listens. Blinking: it thinks. Breathing: it speaks. A flash now and then: it cannot."""
