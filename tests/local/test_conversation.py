@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from voice_node.local.conversation import MOST_ITEMS, Conversation, Item, message, read_item
+from voice_node.local.conversation import MOST_ITEMS, MOST_TEXT, Conversation, Item, message, read_item
 from voice_node.local.dialogue import Called, CameBack, EngineSaid, UserSaid
 from voice_node.local.refusal import Refused
 
@@ -35,6 +35,15 @@ def test_the_oldest_are_forgotten() -> None:
     with pytest.raises(Refused):
         conversation.get("i4")
     conversation.get("i5")
+
+
+def test_long_texts_are_forgotten_sooner() -> None:
+    conversation = Conversation()
+    for number in range(40):
+        conversation.add(text_item(f"i{number}", "x" * (MOST_TEXT // 20)))
+    kept = len(conversation.entries())
+    assert 15 < kept < 20
+    conversation.get(f"i{40 - kept}")
 
 
 def test_it_becomes_entries() -> None:

@@ -1,7 +1,7 @@
 """The items of one conversation, in order and bounded.
 
-At most `MOST_ITEMS` are kept: one more, and the oldest is forgotten. Sound is not kept: a retrieved item has the
-transcript alone.
+At most `MOST_ITEMS` are kept, with `MOST_TEXT` characters in all: one more, and the oldest is forgotten. Sound is not
+kept: a retrieved item has the transcript alone.
 """
 
 import json
@@ -15,6 +15,7 @@ from voice_node.local.refusal import Refused
 from voice_node.local.wire import new_id
 
 MOST_ITEMS = 200
+MOST_TEXT = 1_000_000
 _LONGEST_TEXT = 65536
 _MOST_PARTS = 32
 _LONGEST_ID = 128
@@ -67,7 +68,9 @@ class Conversation:
             index = self._index(previous_item_id, "previous_item_id") + 1
         self._items.insert(index, item)
         before = self._items[index - 1].id if index else None
-        del self._items[: max(0, len(self._items) - MOST_ITEMS)]
+        length = sum(_length(other.content) for other in self._items)
+        while len(self._items) > MOST_ITEMS or (length > MOST_TEXT and len(self._items) > 1):
+            length -= _length(self._items.pop(0).content)
         return before
 
     def get(self, item_id: object) -> Item:
@@ -185,6 +188,19 @@ def function_call(item_id: str, call_id: str, name: str, arguments: str, status:
 def to_json(arguments: Any) -> str:
     """Arguments as text."""
     return json.dumps(arguments, ensure_ascii=False)
+
+
+def _length(content: Any) -> int:
+    """Characters of an item's texts."""
+    match content:
+        case str():
+            return len(content)
+        case dict():
+            return sum(map(_length, content.values()))
+        case list():
+            return sum(map(_length, content))
+        case _:
+            return 0
 
 
 def _forget_words(content: dict[str, Any]) -> None:
