@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 PYTHONS = {"3.11": 36, "3.13": 41}
 """Of Debian 12 and 13 -> the minor version of their glibc, which runs what was built for older ones."""
 NOTES = {
+    "lgpio": "3.13: built, and its source fetches more while it is",
     "pyaudio": "gcc, python3-dev, portaudio19-dev",
     "vosk": "its `srt` comes as source, but is pure Python",
 }
