@@ -20,7 +20,8 @@ from tests.benchmarks.measure import Figure, percentile
 from tests.benchmarks.sentences import OUTSIDE, draw
 from tests.benchmarks.spoken import Speaker, Way, ways
 from tests.fakes.until import until
-from voice_node.local.intents import Intents, Match
+from voice_node.local.intents import Intents
+from voice_node.local.needs import Match
 from voice_node.local.recogniser import Recogniser
 from voice_node.settings.tools import Tool
 

@@ -7,7 +7,8 @@ from typing import Any
 from hassil.expression import Alternative, Expression, Group, ListReference, Permutation, TextChunk
 from hassil.parse_expression import parse_sentence
 
-from voice_node.local.intents import Intents, Match
+from voice_node.local.intents import Intents
+from voice_node.local.needs import Match
 from voice_node.local.slots import Span, Values, read_slot
 from voice_node.settings.tools import Tool
 

@@ -1,7 +1,8 @@
 import pytest
 
 from tests.local.rooms import tool, words
-from voice_node.local.intents import Intents, Match
+from voice_node.local.intents import Intents
+from voice_node.local.needs import Match
 from voice_node.settings.tools import HomeIntent, Tool
 
 home_sentences = pytest.importorskip("voice_node.local.home_sentences", reason="the extra `intents` is not installed")

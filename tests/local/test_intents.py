@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from tests.local.rooms import ROOM, tool, words
-from voice_node.local.intents import Incomplete, Intents, Match
+from voice_node.local.intents import Intents
+from voice_node.local.needs import Incomplete, Match
 from voice_node.settings.tools import Tool
 
 NAMES = {one.name for one in ROOM}

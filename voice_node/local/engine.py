@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from voice_node.local.dialogue import Answer, Call, Dialogue, Entry, Lack
+from voice_node.local.needs import Incomplete
 from voice_node.local.phrases import Phrase, phrase_of
 from voice_node.local.recogniser import Heard, Recogniser, WorkerLost, worker_of
 from voice_node.local.voice import Voice
@@ -12,9 +13,9 @@ from voice_node.settings.local import LocalSettings
 from voice_node.settings.tools import Tool
 
 try:
-    from voice_node.local.intents import Incomplete, Intents
+    from voice_node.local.intents import Intents
 except ModuleNotFoundError:  # the extra `local` is not installed
-    Incomplete = Intents = None  # type: ignore[assignment,misc]  # the one way to say that a class may be missing
+    Intents = None  # type: ignore[assignment,misc]  # the one way to say that a class may be missing
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, assert_never
 
 from hassil.errors import HassilError
@@ -29,9 +28,10 @@ from hassil.parser import ParseError
 from hassil.recognize import recognize_all
 
 from voice_node.local.grammar import Grammar, Slot, SpokenSentence
+from voice_node.local.needs import Incomplete, Match, Needs
 from voice_node.local.phrases import phrases
 from voice_node.local.short_forms import ANSWERS, without
-from voice_node.local.slots import Sayable, Span, Values, integers_of, read_slot, required_of, spoken
+from voice_node.local.slots import Sayable, Span, Values, integers_of, read_slot
 from voice_node.settings.tools import Tool
 
 try:
@@ -41,32 +41,11 @@ except ModuleNotFoundError:  # the extra `intents` is not installed
 
 _FILLER = {"en": ("please",), "de": ("bitte",)}
 """Words of politeness by language: they may stand anywhere and mean nothing here."""
-_MOST_LISTED = 4
-"""Values that a question names."""
 _MOST_GLUED = 64
 """Spellings of one piece without a space in it, such as `light[s]`."""
 _LONGEST_TEXT = 500
 _MARK = re.compile("\ue000([a-z0-9_]+)\ue001")
 """A slot within a spelling: two characters of the private use area, which no template holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A sentence was understood."""
-
-    tool: str
-    arguments: dict[str, Any]
-    """Typed as the tool's JSON Schema has them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Incomplete:
-    """A sentence was understood but for something that the tool cannot do without."""
-
-    tool: str
-    arguments: dict[str, Any]
-    missing: str
-    """The parameter to ask for; others may be missing too."""
 
 
 class _Unusable(Exception):
@@ -79,11 +58,10 @@ class Intents:
     def __init__(self, tools: Sequence[Tool], language: str) -> None:
         self._language = language.split("-")[0].lower()
         self._filler = _FILLER.get(self._language, ())
-        self._required = {tool.name: required_of(tool) for tool in tools}
+        self._needs = Needs(tools)
         self._whole = {tool.name: integers_of(tool) for tool in tools}
         self._slots: dict[str, Slot] = {}
         self._sentences: list[SpokenSentence] = []
-        self._choices: dict[tuple[str, str], Sayable] = {}
         self._answers: dict[str, SpokenSentence] = {}
         answers: dict[str, Intent] = {}
         problems: list[str] = []
@@ -111,51 +89,26 @@ class Intents:
 
     def read(self, text: str, offered: Collection[str]) -> Match | Incomplete | None:
         """Like `match`; where nothing is whole, the first that lacks the least."""
-        incomplete: tuple[int, Incomplete] | None = None
+        lacking: list[Incomplete] = []
         for name, arguments in self._results(self._templates, text):
-            if name not in offered:
-                continue
-            fixed, required = self._required[name]
-            arguments = {**fixed, **arguments}
-            missing = self._missing(name, arguments)
-            if not required - arguments.keys():
-                return Match(name, arguments)
-            if missing and len(missing) == len(required - arguments.keys()):
-                lacking = Incomplete(name, arguments, missing[0])
-                if incomplete is None or len(missing) < incomplete[0]:
-                    incomplete = len(missing), lacking
-        return incomplete[1] if incomplete is not None else None
+            match self._needs.judge(name, arguments) if name in offered else None:
+                case Match() as match:
+                    return match
+                case Incomplete() as incomplete:
+                    lacking.append(incomplete)
+        return min(lacking, key=lambda one: len(self._needs.lacks(one.tool, one.arguments)), default=None)
 
     def fill(self, question: Incomplete, text: str) -> Match | Incomplete | None:
         """The answer to `question` put in; None where this is none."""
         key = f"{question.tool}.{question.missing}"
         for name, arguments in self._results(self._answer_templates, text):
             if name == key:
-                arguments = {**question.arguments, **arguments}
-                missing = self._missing(question.tool, arguments)
-                if missing:
-                    return Incomplete(question.tool, arguments, missing[0])
-                return Match(question.tool, arguments)
+                return self._needs.judge(question.tool, {**question.arguments, **arguments})
         return None
 
     def question(self, incomplete: Incomplete) -> str:
         """What to ask for the missing parameter."""
-        name = spoken(incomplete.missing)
-        match self._choices[incomplete.tool, incomplete.missing]:
-            case Values(choices):
-                values = [" ".join(spoken(value).split()) for _, value in choices]
-                if len(values) == 2:
-                    return f"{values[0].capitalize()} or {values[1]}?"
-                if len(values) <= _MOST_LISTED:
-                    return f"Which {name}: {', '.join(values[:-1])} or {values[-1]}?"
-                return f"Which {name}?"
-            case Span(start, stop, _):
-                return f"What {name}, from {start} to {stop}?"
-
-    def _missing(self, tool: str, arguments: Collection[str]) -> list[str]:
-        """The parameters that can be asked for, as the schema orders them."""
-        _, required = self._required[tool]
-        return [slot for name, slot in self._choices if name == tool and slot in required and slot not in arguments]
+        return self._needs.question(incomplete)
 
     def _results(self, templates: Templates, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """What hassil finds: names of intents, and arguments with the types of the schema."""
@@ -196,7 +149,7 @@ class Intents:
             if isinstance(sayable, str):
                 unusable[name] = sayable
                 continue
-            self._choices[tool.name, name] = sayable
+            self._needs.add(tool.name, name, sayable)
             lists[name] = _slot_list(name, sayable)
             phrases = tuple(dict.fromkeys(self._phrases(sayable)))
             self._slots[f"{prefix}_{index}"] = Slot(f"tool {tool.name}: {name}", phrases)
@@ -221,7 +174,7 @@ class Intents:
         """Home Assistant's sentences for the intents that a tool names."""
         properties = tool.parameters.get("properties", {})
         rules = {name: f"{prefix}_{index}" for index, name in enumerate(properties)}
-        spoken_of = [name for name in properties if (tool.name, name) in self._choices]
+        spoken_of = self._needs.sayable(tool.name).keys()
         for wish in tool.intents:
             texts: list[str] = []
             if sentences_of is None:
@@ -229,9 +182,7 @@ class Intents:
                     f"tool {tool.name}: intents need home-assistant-intents: pip install 'voice-node[intents]'"
                 )
                 return
-            for template in sentences_of(
-                wish.intent, wish.domain, self._language, set(spoken_of) - wish.arguments.keys()
-            ):
+            for template in sentences_of(wish.intent, wish.domain, self._language, spoken_of - wish.arguments.keys()):
                 with contextlib.suppress(_Unusable):
                     jsgf = _Writer(rules, {}).sentence(template)
                     texts.append(template)
@@ -244,20 +195,18 @@ class Intents:
 
     def _shortened(self, tool: Tool, templates: Sequence[str]) -> Iterator[str]:
         """Each sentence without one of what the tool needs."""
-        _, required = self._required[tool.name]
-        for template in list(templates):
-            for (name, slot), sayable in self._choices.items():
-                if name == tool.name and slot in required:
-                    short = without(template, slot, self._language, is_number=isinstance(sayable, Span))
-                    if short is not None:
-                        yield short
+        needed, sayable = self._needs.askable(tool.name), self._needs.sayable(tool.name)
+        for template, slot in itertools.product(list(templates), needed):
+            short = without(template, slot, self._language, is_number=isinstance(sayable[slot], Span))
+            if short is not None:
+                yield short
 
     def _read_answers(self, tool: Tool, prefix: str, block: IntentData) -> Iterator[tuple[str, Intent]]:
         """Intents of the name `tool.parameter`."""
         pattern = ANSWERS.get(self._language, "{%s}")
-        _, required = self._required[tool.name]
+        needed = self._needs.askable(tool.name)
         for index, slot in enumerate(tool.parameters.get("properties", {})):
-            if slot in required and (tool.name, slot) in self._choices:
+            if slot in needed:
                 template = pattern % slot
                 jsgf = _Writer({slot: f"{prefix}_{index}"}, {}).sentence(template)
                 phrases_said = self._slots[f"{prefix}_{index}"].phrases
