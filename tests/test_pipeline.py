@@ -17,6 +17,7 @@ from voice_node.gate.gate import Gate
 from voice_node.model import command as cmd
 from voice_node.model import control as ctl
 from voice_node.model.errors import CaptureLost, ConfigError, NodeError, SessionRefused
+from voice_node.model.report import Happening, Report, State, Usages
 from voice_node.model.speech import EndReason, SpeechAudio, SpeechEnded, SpeechStarted
 from voice_node.model.turn import (
     CaptureChanged,
@@ -31,7 +32,7 @@ from voice_node.model.turn import (
     Usage,
 )
 from voice_node.mqtt.message import Message
-from voice_node.pipeline import End
+from voice_node.pipeline import MOST_EXAMINED_FOR, End
 
 # Mute
 
@@ -297,6 +298,33 @@ async def test_what_the_disk_does_not_take_is_told_once_and_gone_when_it_does() 
         await until(lambda: len(house.payloads("health")) >= 3)
         (error,) = [event for event in map(json.loads, house.payloads("event")) if event["event_type"] == "error"]
         assert (error["code"], error["detail"]) == ("state", "the disk is full")
+
+
+async def test_health_tells_all_sound_since_the_start() -> None:
+    problems = ["the disk is full", None]
+    async with House(remember=lambda *_: problems.pop(0)).at_work() as house:
+
+        def captured_s() -> list[float]:
+            return [json.loads(health)["captured_s"] for health in house.payloads("health")]
+
+        house.source.give(*UTTERANCE)
+        await until(lambda: house.source.taken == len(UTTERANCE))
+        house.pipes.order(cmd.SetMute(is_muted=True))  # health is told, for the disk is full
+        await until(lambda: captured_s()[-1:] == [pytest.approx(len(UTTERANCE) * 0.02, abs=0.05)])
+        told = captured_s()
+        house.pipes.order(cmd.SetMute(is_muted=False))  # and again, for it is not
+        await until(lambda: len(captured_s()) > len(told))
+        assert captured_s()[-1] == told[-1]
+
+
+async def test_observers_learn_of_everything_that_is_told() -> None:
+    first: list[Report] = []
+    second: list[Report] = []
+    async with House(observers=(first.append, second.append)).at_work() as house:
+        house.tell(finished("t1"))
+        await until(lambda: any(isinstance(report, Happening) for report in second))
+        assert first == second
+        assert {State, Usages} <= {type(report) for report in first}
 
 
 async def test_a_call_that_comes_with_a_stop_is_refused_until_the_session_has_it() -> None:
@@ -693,3 +721,25 @@ async def test_a_room_whose_budget_is_spent_hears_where_somebody_answers_for_not
         await until(lambda: not hears or house.heard(SpeechEnded))
         await until(lambda: "heard" in house.codes())
         assert bool(house.heard(SpeechEnded)) is hears
+
+
+async def test_all_who_ask_for_a_diagnosis_meanwhile_get_the_same_one() -> None:
+    async with House().at_work() as house:
+        for _ in range(MOST_EXAMINED_FOR + 1):
+            house.pipes.order(cmd.Diagnose())
+        await until(lambda: house.payloads("response/diagnose"))
+        (refused,) = house.payloads("response/diagnose")
+        assert json.loads(refused)["error"] == "a diagnosis is under way"
+        house.may_examine.set()
+        await until(lambda: len(house.payloads("response/diagnose")) == MOST_EXAMINED_FOR + 1)
+        answers = [json.loads(payload) for payload in house.payloads("response/diagnose")[1:]]
+        assert all(answer["data"]["findings"][0]["subject"] == "disk" for answer in answers)
+        assert house.examinations == 1
+        house.pipes.order(cmd.Diagnose())
+        await until(lambda: house.examinations == 2)
+
+
+async def test_a_diagnosis_keeps_no_room_from_ending() -> None:
+    async with House().at_work() as house:
+        house.pipes.order(cmd.Diagnose())
+        await until(lambda: house.pipeline._examination is not None)
