@@ -36,6 +36,7 @@ def _events(dialect: DialectName) -> list[dict[str, Any]]:
         sound = {"format": {"type": "audio/pcm", "rate": 24000}, "turn_detection": detection, "transcription": None}
         session = {"type": "realtime", "output_modalities": ["text"], "audio": {"input": sound}}
         session |= {"truncation": {"type": "retention_ratio", "retention_ratio": 0.8}, "max_output_tokens": 100}
+        session |= {"tracing": {"workflow_name": "x", "metadata": {}}, "prompt": {"id": "p", "variables": {"a": "b"}}}
     session |= {"instructions": "x", "tools": as_offered(*ROOM), "tool_choice": "auto"}
     response = {"conversation": "none", "metadata": {"a": "b"}, "input": [_message("what time is it")]}
     bodies: list[dict[str, Any]] = [

@@ -85,7 +85,8 @@ def test_what_clients_send_is_taken() -> None:
         parallel_tool_calls=True,
         max_output_tokens=1024,
         truncation={"type": "retention_ratio", "retention_ratio": 0.8},
-        tracing=None,
+        tracing={"workflow_name": "x", "group_id": "y", "metadata": {"a": "b"}},
+        prompt={"id": "pmpt_1", "version": None, "variables": {"city": "Paris"}},
         audio={
             "input": {"turn_detection": None, "format": {"type": "audio/pcma"}},
             "output": {"voice": "marin", "format": {"type": "audio/pcm"}},
@@ -118,6 +119,11 @@ def test_what_clients_send_is_taken() -> None:
         ({"instructions": 5}, "invalid_type", "session.instructions"),
         ({"instructions": "x" * 70_000}, "string_above_max_length", "session.instructions"),
         ({"max_output_tokens": 0}, "invalid_value", "session.max_output_tokens"),
+        ({"tracing": 5}, "invalid_type", "session.tracing"),
+        ({"tracing": "off"}, "invalid_value", "session.tracing"),
+        ({"tracing": {"group_id": None}}, "invalid_type", "session.tracing.group_id"),
+        ({"prompt": {"version": "1"}}, "missing_required_parameter", "session.prompt.id"),
+        ({"prompt": {"id": "p", "variables": {"x": 1}}}, "invalid_type", "session.prompt.variables.x"),
         (
             {"truncation": {"type": "retention_ratio"}},
             "missing_required_parameter",

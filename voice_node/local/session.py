@@ -175,6 +175,13 @@ def _truncation(value: Any, place: str) -> None:
         fields(ratio, "type", "retention_ratio")(value, place)
 
 
+def _tracing(value: Any, place: str) -> None:
+    if isinstance(value, str):
+        one_of("auto")(value, place)
+    else:
+        _check_tracing(value, place)
+
+
 def _most_tokens(value: Any, place: str) -> None:
     if value != "inf":
         whole(1, 4096)(value, place)
@@ -190,6 +197,10 @@ def _voice(value: Any, place: str) -> None:
 _check_pcm = fields({"type": one_of("audio/pcm", "audio/pcmu", "audio/pcma"), "rate": or_null(one_of(24000))}, "type")
 _check_tool = fields(
     {"type": anything, "name": text(64), "description": or_null(text(8192)), "parameters": or_null(_parameters)}
+)
+_check_tracing = fields({"workflow_name": text(256), "group_id": text(256), "metadata": _parameters})
+_prompt = fields(
+    {"id": text(256), "version": or_null(text(256)), "variables": or_null(texts_by_name(64, 64, 4096))}, "id"
 )
 _words = list_of(text(512), 1000)
 _modalities = list_of(one_of("audio", "text"), 1, least=1)
@@ -239,9 +250,9 @@ _check_realtime = fields(
         "parallel_tool_calls": or_null(boolean),
         "max_output_tokens": _most_tokens,
         "reasoning": or_null(_reasoning),
-        "tracing": anything,
+        "tracing": or_null(_tracing),
         "truncation": _truncation,
-        "prompt": anything,
+        "prompt": or_null(_prompt),
         "include": _include,
         "audio": fields({"input": _input, "output": _output}),
     }
@@ -260,6 +271,6 @@ _check_response = fields(
         "max_output_tokens": or_null(_most_tokens),
         "reasoning": or_null(_reasoning),
         "metadata": or_null(texts_by_name(16, 64, 512)),
-        "prompt": anything,
+        "prompt": or_null(_prompt),
     }
 )
