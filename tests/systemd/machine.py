@@ -1,7 +1,7 @@
 """A machine of our own: systemd booted by `systemd-nspawn` on this machine's files, which it cannot change.
 
-Everything that it writes is in memory, in a mount namespace of its own, and it has no network but its loopback. Its
-first process is killed with ours, however ours ends, and the kernel then takes processes and mounts away.
+Everything that it writes is in memory, in a mount namespace of its own, and it has no network but its loopback. It is
+in a process namespace whose first process is killed with ours, however ours ends: the kernel then takes all of it away.
 """
 
 import os
@@ -15,11 +15,12 @@ from typing import Self
 
 BOOT_S = 90.0
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PREFIX = "voice-node-"
 _TOOLS = ("systemd-nspawn", "nsenter", "unshare", "setpriv", "mount")
 _BOOT = """
 set -e
 place=$1
-for cgroup in $3; do mkdir "$cgroup"; echo $$ > "$cgroup/cgroup.procs"; done
+for cgroup in $3; do mkdir "$cgroup"; echo 0 > "$cgroup/cgroup.procs"; done
 mount -t tmpfs -o size=3g,mode=755 machine "$place"
 mkdir "$place/upper" "$place/work" "$place/root"
 mount -t overlay -o "lowerdir=/,upperdir=$place/upper,workdir=$place/work" overlay "$place/root"
@@ -52,7 +53,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._name = f"voice-node-{os.getpid()}"
+        self._name = f"{_PREFIX}{os.getpid()}"
         self._cgroups: list[Path] = []
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._first = 0
@@ -76,6 +77,7 @@ class Machine:
             self._nspawn = subprocess.Popen(
                 [
                     *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"),
+                    *("--pid", "--fork", "--kill-child", "--mount-proc"),
                     *("bash", "-c", _BOOT, "boot", str(place), self._name, names, options),
                 ],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
@@ -97,10 +99,7 @@ class Machine:
             self._nspawn.kill()
         self._nspawn.wait(30)
         for cgroup in self._cgroups:
-            for folder in sorted((found for found in cgroup.rglob("*") if found.is_dir()), reverse=True):
-                folder.rmdir()
-            if cgroup.exists():
-                cgroup.rmdir()
+            _remove(cgroup)
 
     def run(
         self, *command: str, timeout_s: float = 60, check: bool = True, **environ: str
@@ -135,10 +134,16 @@ class Machine:
         if self._nspawn.poll() is not None:
             raise TimeoutError
         if not self._first:
-            children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children").read_text().split()
-            leaders = [int(child) for child in children if _is_init(int(child))]
+            leaders = [pid for nspawn in _children(self._nspawn.pid) for pid in _children(nspawn) if _is_init(pid)]
             self._first = leaders[0] if leaders else 0
         return bool(self._first) and self.read("systemctl", "is-system-running") in ("running", "degraded")
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _is_init(pid: int) -> bool:
@@ -151,8 +156,22 @@ def _is_init(pid: int) -> bool:
     )
 
 
+def _remove(cgroup: Path) -> None:
+    for folder in sorted((found for found in cgroup.rglob("*") if found.is_dir()), reverse=True):
+        folder.rmdir()
+    if cgroup.exists():
+        cgroup.rmdir()
+
+
+def _is_populated(cgroup: Path) -> bool:
+    return any(procs.read_text() for procs in cgroup.rglob("cgroup.procs"))
+
+
 def _own_cgroups(name: str) -> list[Path]:
-    """Where this process is, one level deeper, in the hierarchies that systemd writes to."""
+    """Where this process is, one level deeper, in the hierarchies that systemd writes to.
+
+    Those of a machine whose test was killed are taken away first: the kernel leaves them, empty.
+    """
     found = []
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
@@ -160,6 +179,10 @@ def _own_cgroups(name: str) -> list[Path]:
         for folder in folders:
             place = Path("/sys/fs/cgroup") / folder
             if (place / "cgroup.procs").exists():
-                found.append(place / path.lstrip("/") / name)
+                here = place / path.lstrip("/")
+                for other in here.glob(f"{_PREFIX}*"):
+                    if not Path("/proc", other.name.removeprefix(_PREFIX)).exists() and not _is_populated(other):
+                        _remove(other)
+                found.append(here / name)
                 break
     return found

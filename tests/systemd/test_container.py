@@ -46,6 +46,8 @@ def wheels(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     kept = (tmp_path_factory.mktemp("kept") if cache is None else cache.mkdir("wheels")) / stamp
     if kept.is_dir():
         return kept
+    for old in kept.parent.iterdir():
+        shutil.rmtree(old)
     folder = tmp_path_factory.mktemp("wheels")
     subprocess.run(["/usr/bin/python3", "-m", "venv", folder / "venv"], check=True)
     made = folder / "made"
