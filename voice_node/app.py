@@ -158,6 +158,7 @@ class Node:
             servers=self._servers,
             state=self._state,
             directory=state_directory(self._room.settings.room),
+            room_file=self._room.path,
             recordings=self._recordings,
             reload=self._reload,
             started=self._started,

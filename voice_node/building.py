@@ -36,6 +36,7 @@ from voice_node.router.router import Router
 from voice_node.router.tuning import MEMORY as SETTINGS_MEMORY
 from voice_node.router.tuning import Tuning
 from voice_node.runtime.audit import AuditLog
+from voice_node.runtime.examination import examine
 from voice_node.runtime.health import Health
 from voice_node.runtime.indicator import Indicator
 from voice_node.runtime.state_file import StateFile
@@ -69,6 +70,7 @@ class Surroundings:
     state: StateFile
     directory: Path
     """Of the room's state."""
+    room_file: Path
     recordings: Recordings | None
     reload: Callable[[], Reloaded]
     started: Callable[[], None]
@@ -175,6 +177,7 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
         private_ear=sound.private_ear,
         load_wake_words=sound.load_wake_words,
         show=_show(settings, pins),
+        examine=functools.partial(examine, given.room_file),
         call_server=given.servers.attach(pipes),
         observers=await observers_of(settings, stack),
     )

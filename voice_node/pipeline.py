@@ -20,12 +20,12 @@ import math
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from enum import Enum, auto
-from typing import assert_never
+from typing import Any, assert_never
 
 from voice_node.hearing import Hearing
 from voice_node.model import control as ctl
 from voice_node.model.command import Command, ReplyTo
-from voice_node.model.errors import NodeError
+from voice_node.model.errors import NodeError, NotExamined
 from voice_node.model.report import CallReport, DeviceOrder, Report, Response, State
 from voice_node.model.turn import (
     CaptureChanged,
@@ -46,6 +46,7 @@ FRAMELESS_S = 10.0
 """Longer without frames, while the device is thought to be open, is a fault that only a restart cures."""
 FAREWELL_S = 3.0
 RELOAD_DEADLINE_S = 10.0
+MOST_EXAMINED_FOR = 8
 BEAT_S = 60.0
 """How often captured sound is counted, and midnight is looked for."""
 
@@ -79,6 +80,8 @@ class Pipeline:
         self._helpers: tuple[asyncio.Task[None], ...] = ()
         self._group: asyncio.TaskGroup | None = None
         self._talking: asyncio.Task[None] | None = None
+        self._examination: asyncio.Task[None] | None = None
+        self._examined_for: list[ctl.Examine] = []
 
     async def run(self) -> End:
         """Work until the source ends or `stop` is called; raises the NodeError of a stage that could not go on."""
@@ -161,8 +164,9 @@ class Pipeline:
             await self._tell_first(self._failures[0])
         await stages.broker.stop()
         await stages.player.close()
-        for helper in self._helpers:
-            helper.cancel()
+        for helper in (*self._helpers, self._examination):
+            if helper is not None:
+                helper.cancel()
 
     async def _tell_first(self, failure: NodeError) -> None:
         """A node that fails at once would be gone before the broker could be told why."""
@@ -266,8 +270,30 @@ class Pipeline:
                 stages.player.chime(chime)
             case ctl.ReloadSettings(reply_to):
                 self.reload(reply_to)
+            case ctl.Examine():
+                self._begin_examination(control)
             case _:
                 assert_never(control)
+
+    def _begin_examination(self, order: ctl.Examine) -> None:
+        """One at a time, for all who ask meanwhile: `doctor` is one of them, to see whether it may."""
+        if len(self._examined_for) >= MOST_EXAMINED_FOR:
+            self._publish(Response("diagnose", "a diagnosis is under way", order.data, order.reply_to))
+            return
+        self._examined_for.append(order)
+        if self._examination is None:
+            assert self._group is not None
+            self._examination = self._group.create_task(self._examine(), name="examine")
+
+    async def _examine(self) -> None:
+        findings, problem = list[Any](), None
+        try:
+            findings = await self._stages.examine()
+        except NotExamined as error:
+            problem = str(error)
+        orders, self._examined_for, self._examination = self._examined_for, [], None
+        for order in orders:
+            self._publish(Response("diagnose", problem, {**order.data, "findings": findings}, order.reply_to))
 
     async def _save(self) -> None:
         while self._unsaved:

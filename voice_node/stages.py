@@ -150,6 +150,8 @@ class Stages:
     echo: Echo
     waits_for_turns: bool
     """The source is a recording: it goes on when the turn is over, as a person would."""
+    examine: Callable[[], Coroutine[None, None, list[Any]]]
+    """What `doctor` finds; raises NotExamined."""
     hears_when_spent: bool = False
     """Somebody answers for nothing: the gate stays open when the day's budget is spent."""
     private_ear: PrivateEar | None = None

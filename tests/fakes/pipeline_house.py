@@ -74,6 +74,8 @@ class House:
         self.audited: list[Mapping[str, Any]] = []
         self.reload_error: str | None = None
         self.feeds = 0
+        self.may_examine = asyncio.Event()
+        self.examinations = 0
         self.is_started = False
         self.pipes = Pipes()
         self.pipes.player = self.player
@@ -107,6 +109,7 @@ class House:
                 logs_words=False,
                 echo=HalfDuplex(lambda _: self.player.is_speaking, lambda: 0.0),
                 waits_for_turns=False,
+                examine=self.examine,
             ),
             **changes,
         )
@@ -124,6 +127,11 @@ class House:
 
     async def audit(self, entry: Mapping[str, Any]) -> None:
         self.audited.append(entry)
+
+    async def examine(self) -> list[Any]:
+        await self.may_examine.wait()
+        self.examinations += 1
+        return [{"subject": "disk", "status": "ok", "text": "", "advice": ""}]
 
     def started(self) -> None:
         self.is_started = True

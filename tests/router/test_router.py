@@ -437,8 +437,8 @@ def test_diagnose() -> None:
     board.hears(call())
     board.hears(ServiceTrouble("odd", "x"))
     board.hears(ServiceTrouble("odd", "x"))
-    (response,) = of(rep.Response, board.gets(cmd.Diagnose(ASKED)))
-    assert response.data == {"info": FACTS, "problems": {"odd": 2}, "open_calls": 1}
+    (order,) = of(ctl.Examine, board.gets(cmd.Diagnose(ASKED)))
+    assert order == ctl.Examine({"info": FACTS, "problems": {"odd": 2}, "open_calls": 1}, ASKED)
 
 
 def test_the_volume() -> None:
@@ -680,9 +680,9 @@ def test_codes_beyond_the_most_are_counted_together() -> None:
     board = Switchboard()
     for number in range(MOST_PROBLEMS + 5):
         board.hears(ServiceTrouble(f"code_{number}", "x"))
-    (response,) = of(rep.Response, board.gets(cmd.Diagnose()))
-    assert response.data["problems"]["others"] == 5
-    assert len(response.data["problems"]) == MOST_PROBLEMS + 1
+    (order,) = of(ctl.Examine, board.gets(cmd.Diagnose()))
+    assert order.data["problems"]["others"] == 5
+    assert len(order.data["problems"]) == MOST_PROBLEMS + 1
 
 
 # Any order of calls, answers, deadlines and ends

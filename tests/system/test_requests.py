@@ -68,6 +68,9 @@ async def test_each_request_is_answered(tmp_path: Path, broker: Broker) -> None:
         assert "there is no such request" in (await request(spy, "dance"))["error"]
         report = (await request(spy, "diagnose"))["data"]
         assert report["info"]["provider"] == "local"
+        found = {finding["subject"]: finding["text"] for finding in report["findings"]}
+        assert found["room"] == "runs, and is online", "it sees the room from outside"
+        assert {"broker", "clock", "disk", "versions"} <= set(found)
 
         said = await request(spy, "say", "dinner is ready")
         spoken = await event(spy, "response", turn_id=said["data"]["turn_id"])

@@ -137,6 +137,14 @@ class ReloadSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Examine:
+    """Look at everything that the room needs; the answer to `reply_to` has what was found beside `data`."""
+
+    data: Mapping[str, Any]
+    reply_to: ReplyTo
+
+
+@dataclass(frozen=True, slots=True)
 class SetSpent:
     """The day's budget is spent: close the session and let no sound out; or it is whole again."""
 
@@ -174,6 +182,7 @@ Control = (
     | SoundChime
     | ResetConversation
     | ReloadSettings
+    | Examine
     | SetSpent
     | Remember
     | Audit

@@ -41,3 +41,7 @@ class AlreadyRuns(NodeError):
     """Another process on this machine runs the same room."""
 
     exit_code = 75
+
+
+class NotExamined(Exception):
+    """A room that was to be looked at could not be; the text says why, for people."""

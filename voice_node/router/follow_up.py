@@ -1,8 +1,8 @@
 """When a room with a wake word or a button attends without one: after a reply, for a while.
 
 A reply to somebody who spoke is followed up, and so is a question of the node's own. An announcement, and the answer to
-what was typed, is not, unless it was asked for: nobody may be in the room. Nor is a reply that `request/stop` ended: who
-presses a button for silence has not begun to talk. (Who stops it by a wake word has a window by that.)
+what was typed, is not, unless it was asked for: nobody may be in the room. Nor is a reply that `request/stop` ended:
+who presses a button for silence has not begun to talk. (Who stops it by a wake word has a window by that.)
 """
 
 from collections import OrderedDict

@@ -69,7 +69,7 @@ class Requests:
             case cmd.Reload(reply_to):
                 return [ctl.ReloadSettings(reply_to)]
             case cmd.Diagnose(reply_to):
-                return [Response("diagnose", None, self._diagnosis(), reply_to)]
+                return [ctl.Examine(self._diagnosis(), reply_to)]
             case _:
                 assert_never(request)
 
