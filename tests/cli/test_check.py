@@ -134,3 +134,15 @@ def test_a_tool_that_is_never_called_is_worth_a_warning(room: Path) -> None:
     result = run(room)
     assert result.exit_code == 0
     assert result.stderr.startswith(f'warning: {room}:3: tools[unlock].name: "unlock" looks like a lock')
+
+
+def test_a_sentence_that_the_offline_engine_cannot_use_is_worth_a_warning(room: Path) -> None:
+    pytest.importorskip("hassil", reason="the extra `local` is not installed")
+    parameters = "{type: object, properties: {area: {type: string}}}"
+    tool = f"{{name: a, description: b, parameters: {parameters}, sentences: ['light {{area}}']}}"
+    room.write_text(f"room: kitchen\ntools:\n  - {tool}\n")
+    result = run(room)
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"warning: {room}: tool a: the sentence 'light {{area}}' cannot be used: {{area}}")
+    room.write_text(f"room: kitchen\nfallback: {{provider: null}}\nsession: {{provider: openai}}\ntools:\n  - {tool}\n")
+    assert "cannot be used" not in run(room, OPENAI_API_KEY="sk-x").stderr

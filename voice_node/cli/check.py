@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from voice_node.local.digits import can_hear_digits
+from voice_node.local.engine import sentence_problems
 from voice_node.model.errors import ConfigError
 from voice_node.router.tools import schema_problems
 from voice_node.settings.load import LoadedRoom, load_room
@@ -56,6 +57,9 @@ def _check_room(path: Path, secrets: Secrets | None, owners: dict[tuple[str, int
     if any(tool.policy == "pin" for tool in room.settings.tools) and not can_hear_digits(room.settings.language):
         text = "the code is recognised by the service, not on this device: that needs English and voice-node[local]"
         click.echo(f"warning: {path}: confirm: pin: {text}", err=True)
+    if "local" in (room.settings.session.provider, room.settings.fallback.provider):
+        for line in sentence_problems(room.settings.tools, room.settings.language):
+            click.echo(f"warning: {path}: {line}", err=True)
     for problem in problems:
         click.echo(f"{path}: {problem}", err=True)
     if problems:

@@ -20,6 +20,13 @@ except ModuleNotFoundError:  # the extra `local` is not installed
 _LOGGER = logging.getLogger(__name__)
 
 
+def sentence_problems(tools: Sequence[Tool], language: str) -> tuple[str, ...]:
+    """What of the tools' sentences the engine could not use, one line each; none where it cannot tell."""
+    if Intents is None:
+        return ()
+    return Intents([tool for tool in tools if tool.works_offline], language).problems
+
+
 class Engine:
     """Understands the sentences of `tools` and speaks; `start` before use."""
 
