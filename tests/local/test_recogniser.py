@@ -94,6 +94,13 @@ async def test_too_many_do_not_wait() -> None:
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
+async def test_what_is_longer_than_any_command_is_not_listened_to() -> None:
+    async with listening(ANSWERS) as recogniser:
+        with pytest.raises(WorkerLost, match="longer than 30 s"):
+            await recogniser.recognise(bytes(32000 * 30 + 2))
+        assert (await recogniser.recognise(bytes(32000 * 30))).text == "960000"
+
+
 async def test_a_missing_library_is_said_once_with_its_remedy(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     async with listening("import sys; sys.exit(69)") as recogniser:

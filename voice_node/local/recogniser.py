@@ -2,8 +2,9 @@
 
 The rules: one worker, one segment at a time. It is started when the server starts, and again when a segment needs one
 and none is there. Loading may take `LOAD_S`, a segment `DECODE_S` and once its own length; a worker that is later is
-killed, and the segment counts as not understood. At most `_MOST_WAITING` segments wait; one more is not understood.
-A worker that says that pocketsphinx is missing is not started again.
+killed, and the segment counts as not understood. At most `_MOST_WAITING` segments wait, and the shortest is next; one
+more, or one of more than `LONGEST_S`, is not understood. A worker that says that pocketsphinx is missing is not started
+again.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 
 from voice_node.local.frames import HEADER, MISSING, NO_MODEL, Kind, pack, unpack_header
 from voice_node.local.grammar import Grammar
+from voice_node.local.shortest_first import ShortestFirst
 from voice_node.runtime.child import end
 from voice_node.settings.local import LocalSettings
 
@@ -24,6 +26,7 @@ _LOGGER = logging.getLogger(__name__)
 RATE_HZ = 16000
 LOAD_S = 60.0
 DECODE_S = 10.0
+LONGEST_S = 30
 _MOST_WAITING = 8
 _BYTES_PER_S = 2 * RATE_HZ
 
@@ -63,7 +66,7 @@ class Recogniser:
         self._worker = tuple(worker)
         self._decode_s = decode_s
         self._process: asyncio.subprocess.Process | None = None
-        self._turn = asyncio.Lock()
+        self._queue = ShortestFirst()
         self._waiting = 0
         self._is_missing = False
         self._is_closed = False
@@ -91,9 +94,11 @@ class Recogniser:
         """Mono s16le at 16 kHz, whole. Raises WorkerLost."""
         if self._is_missing or self._is_closed or self._waiting >= _MOST_WAITING:
             raise WorkerLost("there is no recogniser, or too many wait for it")
+        if len(pcm) > LONGEST_S * _BYTES_PER_S:
+            raise WorkerLost(f"longer than {LONGEST_S} s: no command")
         self._waiting += 1
         try:
-            async with self._turn:
+            async with self._queue.turn(len(pcm)):
                 process = await self._ready()
                 try:
                     async with asyncio.timeout(self._decode_s + len(pcm) / _BYTES_PER_S):
@@ -115,7 +120,7 @@ class Recogniser:
             self._waiting -= 1
 
     async def _load(self) -> None:
-        async with self._turn:
+        async with self._queue.turn(0):
             with contextlib.suppress(WorkerLost):
                 await self._ready()
 
