@@ -51,6 +51,21 @@ async def test_a_room_that_lives_and_one_that_does_not(tmp_path: Path) -> None:
     assert [line.split()[:2] for line in lines[3:]] == [["hall", "down"], ["kitchen", "idle"]]
 
 
+async def test_more_rooms_than_a_broker_queues_messages(tmp_path: Path) -> None:
+    """mosquitto queues a thousand for a listener, of those that are delivered for sure."""
+    with Broker() as broker:
+        async with MqttSpy(broker.port, wanted="the/end") as spy:
+            for number in range(600):
+                await spy.publish(f"voice_node/room_{number}/availability", b"online", qos=0, retain=True)
+                await spy.publish(f"voice_node/room_{number}/state", b'{"state":"idle"}', qos=0, retain=True)
+            await spy.publish("the/end")
+            await spy.wait_for_topic("the/end")
+        with Program(tmp_path, "fleet", "--broker", f"127.0.0.1:{broker.port}", "--once", "--json") as command:
+            assert await command.ended() == 0
+            rooms = json.loads(command.output)
+    assert sum((told["online"], told["state"]) == (True, "idle") for told in rooms) == 600
+
+
 async def test_a_line_for_each_room_that_tells_something_and_it_comes_back_to_a_broker(tmp_path: Path) -> None:
     with Broker() as broker, Program(tmp_path, "fleet", "--broker", f"127.0.0.1:{broker.port}", "--json") as command:
         await tell_until(broker.port, "idle", command)

@@ -135,7 +135,7 @@ class _View:
         raise AssertionError("it waits without end")
 
     async def _connected(self) -> Observer:
-        observer = Observer(self._settings, self._password, self._fleet.filters, self._hear)
+        observer = Observer(self._settings, self._password, self._fleet.filters, self._hear, qos=0)
         await observer.start()
         return observer
 

@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -133,16 +134,17 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._work, name=f"mqtt {self._settings.host}", daemon=True).start()
 
-    def subscribe(self, filters: Sequence[str]) -> None:
-        """Ask for all `filters` at QoS 1; `Subscribed` answers."""
+    def subscribe(self, filters: Sequence[str], qos: Literal[0, 1] = 1) -> None:
+        """Ask for all `filters` at this quality of service; `Subscribed` answers."""
         if self._client is None:
             return
         if self._is_version_5:
             # An old command must not act: what is retained is not even sent.
-            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+            options = SubscribeOptions(qos=qos, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
             self._client.subscribe([(wanted, options) for wanted in filters])
         else:
-            self._client.subscribe([(wanted, 1) for wanted in filters])
+            pairs: list[tuple[str, int]] = [(wanted, qos) for wanted in filters]
+            self._client.subscribe(pairs)
 
     def publish(self, message: Message) -> int | None:
         """Send `message`; `Acknowledged` comes with the ticket that is returned. None: it was not sent."""

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from voice_node.model.errors import NodeError
 from voice_node.mqtt.connection import Accepted, Acknowledged, Connection, Ended, Event, Subscribed
@@ -25,15 +26,22 @@ class Observer:
         password: of `settings.username`; never shown.
         filters: the topics to hear.
         tell: hears each message, on the event loop.
+        qos: 0 for whoever hears much at once and may miss some: brokers queue no more than a thousand at 1.
     """
 
     def __init__(
-        self, settings: MqttSettings, password: str | None, filters: Sequence[str], tell: Callable[[Incoming], None]
+        self,
+        settings: MqttSettings,
+        password: str | None,
+        filters: Sequence[str],
+        tell: Callable[[Incoming], None],
+        qos: Literal[0, 1] = 1,
     ) -> None:
         self._settings = settings
         self._password = password
         self._filters = filters
         self._tell = tell
+        self._qos = qos
         self._connection: Connection | None = None
         self._ready: asyncio.Future[None] | None = None
         self._ended = asyncio.Event()
@@ -77,7 +85,7 @@ class Observer:
         match event:
             case Accepted():
                 if self._connection is not None:
-                    self._connection.subscribe(self._filters)
+                    self._connection.subscribe(self._filters, self._qos)
             case Subscribed(is_granted):
                 place = f"{self._settings.host}:{self._settings.port}"
                 refused = Unconnected(f"the broker {place} refuses the subscription: check its access rules")
