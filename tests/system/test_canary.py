@@ -63,7 +63,8 @@ async def test_no_secret_is_seen_at_debug_over_a_whole_run(tmp_path: Path, free_
         pytest.skip(fake.ABSENT)
     outputs: list[Any] = []
     turns = [*greet(), *a_turn(1, {"name": "lamp"}, outputs), *told_by_the_service()]
-    async with RealtimeServer(turns) as realtime, McpServer(TURN_ON, token=TOKEN) as server:
+    looked_at = greet()  # by `doctor`, whose findings are asked for
+    async with RealtimeServer(turns, looked_at) as realtime, McpServer(TURN_ON, token=TOKEN) as server:
         with Broker(users={"kitchen": PASSWORD, "spy": SPY}) as broker:
             room = write_room(
                 tmp_path,
