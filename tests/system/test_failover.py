@@ -36,6 +36,7 @@ def session(url: str) -> dict[str, object]:
     return {"provider": "custom", "url": url, "output_modalities": ["text"], "connect": "always"}
 
 
+@pytest.mark.slow
 async def test_ten_cuts_in_the_middle_of_what_is_said(tmp_path: Path) -> None:
     pytest.importorskip("pocketsphinx", reason="the extra `local` is not installed")
     outcome = await cut(tmp_path, 10, pause_s=2.0)
@@ -44,6 +45,7 @@ async def test_ten_cuts_in_the_middle_of_what_is_said(tmp_path: Path) -> None:
     assert outcome.by_local > 5
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 async def test_a_hundred_cuts_in_the_middle_of_what_is_said(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ async def test_a_mute_in_the_middle_of_a_sentence_and_no_byte_of_it_leaves_any_m
             await node.ended()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 async def test_a_hundred_crashes_and_it_stays_muted(tmp_path: Path, broker: Broker, sound_card: SoundCard) -> None:
