@@ -127,6 +127,13 @@ def test_a_chime_sounds_alone_and_is_no_sound_of_the_queue() -> None:
     assert not any(out[len(wanted) :])
 
 
+def test_the_chime_of_an_error_counts_as_a_voice() -> None:
+    """A room that hears it would take it for a turn, which comes to nothing, which sounds it again."""
+    renderer = Renderer(PlaybackQueue(), 100)
+    renderer.chime(Chime.ERROR)
+    assert run(renderer, 48000)[: 2 * 4800] == samples(Chime.ERROR, 48000)[:4800].tobytes()
+
+
 def test_a_chime_is_heard_beside_a_reply_and_follows_the_volume() -> None:
     reply = bytes(2 * RATE_HZ)
     renderer, queue = loaded(reply, volume=50)

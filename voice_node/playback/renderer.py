@@ -66,7 +66,13 @@ class Renderer:
         self._is_flowing = False
 
     def render(self, count: int, rate_hz: int, channels: int) -> tuple[bytes, bool]:
-        """`count` samples for each channel, interleaved, and whether there is sound of the queue in them."""
+        """`count` samples for each channel, interleaved, and whether a microphone may take them for a voice.
+
+        So it may what is queued, and the chime of an error: without a second opinion the gate opened for it, the turn
+        came to nothing, and that sounded the chime again. The others are shorter than what a gate keeps, and deaf to
+        them a room would miss what is said in the same breath as a wake word.
+        """
+        is_like_speech = self._chime is Chime.ERROR
         mono = self._mono(count * BYTES_PER_SAMPLE, rate_hz)
         if not mono:
             self._gain = self._wanted_gain
@@ -80,7 +86,7 @@ class Renderer:
             samples = (samples * np.float32(self._gain)).astype(np.int16)
         if self._chime is not None:
             samples = self._with_chime(self._chime, samples, rate_hz)
-        return (np.repeat(samples, channels) if channels > 1 else samples).tobytes(), bool(mono)
+        return (np.repeat(samples, channels) if channels > 1 else samples).tobytes(), is_like_speech or bool(mono)
 
     def _with_chime(self, chime: Chime, below: NDArray[np.int16], rate_hz: int) -> NDArray[np.int16]:
         sound = chime_samples(chime, rate_hz)[self._chimed :][: len(below)]
