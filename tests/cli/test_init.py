@@ -174,3 +174,15 @@ def test_a_no_keeps_the_file(tmp_path: Path, person: None) -> None:
     path.write_text("mine\n")
     assert init("kitchen", "--output", path, typed="n\n").exit_code == 1
     assert path.read_text() == "mine\n"
+
+
+@needs_broker
+def test_what_was_typed_is_kept_where_the_command_says(tmp_path: Path, person: None) -> None:
+    path, folder = tmp_path / "kitchen.yaml", tmp_path / "kept"
+    with Broker(users={"me": PASSWORD}) as broker:
+        lines = ["", "en", "1", f"mqtt://127.0.0.1:{broker.port}", "me", PASSWORD, "local", "y"]
+        result = init("kitchen", "--output", path, "--credentials", folder, typed="\n".join(lines) + "\n")
+    assert result.exit_code == 0, result.output
+    (kept,) = folder.iterdir()
+    assert kept.read_text().strip() == PASSWORD
+    assert kept.stat().st_mode & 0o777 == 0o600

@@ -99,7 +99,7 @@ def init(
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"\nWritten: {path}")
-    _keep(identity, path, credentials, secrets if credentials is not None else asked, asks=asks)
+    _keep(identity, path, credentials, secrets | asked if credentials is not None else asked, asks=asks)
     _show_next(path, answers, secrets | asked)
 
 
