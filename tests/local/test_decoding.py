@@ -106,10 +106,11 @@ VOICES = ["en-us", "en-gb", "en-us+f3"]
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_most_commands_are_kept_and_little_else_gets_through(decoder: CommandDecoder) -> None:
-    """Floors well below what was measured, so that a change for the worse is seen."""
+    """Floors below what was measured (23 and 0 of 24), so that a change for the worse is seen."""
     intents, offered = Intents(ROOM, "en"), [one.name for one in ROOM]
     heard = [(text, decoder.decode(utter(text, voice, RATE_HZ))) for text in SAID for voice in VOICES]
     right = [is_obeyed(one) and intents.match(one.text, offered) == intents.match(text, offered) for text, one in heard]
     wrong = [is_obeyed(decoder.decode(utter(text, voice, RATE_HZ))) for text in NOT_SAID for voice in VOICES]
-    assert sum(right) / len(right) >= 0.8
-    assert sum(wrong) / len(wrong) <= 0.1
+    assert all(intents.match(text, offered) for text in SAID)
+    assert sum(right) / len(right) >= 0.85
+    assert sum(wrong) / len(wrong) <= 0.05

@@ -46,7 +46,6 @@ class Capabilities:
 
 _FULL = Capabilities()
 _BETA = replace(_FULL, sends_item_done=False)
-_LOCAL = replace(_FULL, sends_rate_limits=False, sends_transcription_deltas=False)
 _XAI = Capabilities(
     can_truncate=False,
     sends_item_done=False,
@@ -71,7 +70,7 @@ def capabilities(settings: SessionSettings, dialect: Dialect | None = None) -> C
     """What the room's service can do; `dialect` where the server's first event told it, else the room file's."""
     match settings.provider:
         case "local":
-            return _LOCAL
+            return _FULL
         case "xai":
             return _XAI
         case "localai":
