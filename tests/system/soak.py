@@ -29,6 +29,8 @@ from tests.fakes.broker import Broker
 from tests.fakes.proxy import FaultProxy
 from tests.system.faults import Home
 
+log = logging.getLogger(__name__)
+
 MEBIBYTE = 1024 * 1024
 MOST_RSS_GROWTH = 5 * MEBIBYTE
 MOST_TRACED_GROWTH = MEBIBYTE
@@ -113,18 +115,19 @@ async def soak(
         async with FaultProxy(broker.port) as to_broker, FaultProxy(server.port) as to_server:
             room = write_room(folder, to_server.port, to_broker.port, hour)
             arguments = [str(room), str(turns), str(int(is_traced)), *[str(hour)] * hours]
-            with (folder / "log").open("wb") as log:
+            with (folder / "log").open("wb") as told:
                 node = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "tests.system.soak_node", *arguments),
                     env=os.environ | {"STATE_DIRECTORY": str(folder / "state")},
                     stdout=subprocess.PIPE,
-                    stderr=log,
+                    stderr=told,
                 )
                 stack.callback(_end, node)
                 breaking = asyncio.create_task(_break(soaked, home, (to_broker, to_server), faults, hours * turns))
                 assert node.stdout is not None
                 async for line in node.stdout:
                     soaked.samples.append(json.loads(line))
+                    log.info("%.0f s: %s", time.monotonic() - began, line.decode().rstrip())
                 code = await node.wait()
                 breaking.cancel()
     soaked.seconds = time.monotonic() - began
@@ -194,7 +197,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--traced", action="store_true")
     wishes = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         soaked = asyncio.run(
             soak(
