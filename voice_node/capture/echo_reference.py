@@ -149,6 +149,7 @@ class Reference:
         if block.rate_hz != self._played_hz or block.position < self._next_position:
             self._played_hz = block.rate_hz
             self._played_pace = PlayedPace()
+            self._next_sample = None
             self._begin(block.position)
         silence = block.position - self._next_position
         if silence > _LONGEST_SILENCE_S * block.rate_hz:
@@ -171,7 +172,7 @@ class Reference:
         wanted = round((began_at - self._played_pace.origin + LEAD_MS / 1000) * self._rate_hz)
         at = self._next_sample
         slip: int | None = 0
-        if at is None:
+        if at is None or abs(wanted - at) > 2 * SLIP_MS * self._rate_hz // 1000:
             at, slip = wanted, None
         elif abs(wanted - at) > SLIP_MS * self._rate_hz // 1000:
             at, slip = wanted, wanted - at
