@@ -1,6 +1,6 @@
 import pytest
 
-from voice_node.local.judging import Piece, changes, evidence
+from voice_node.local.judging import Piece, changes, evidence, is_ruled_out
 
 
 def pieces(*spans: tuple[str, int, int]) -> list[Piece]:
@@ -45,3 +45,17 @@ def test_speech_around_the_words_counts() -> None:
     words = pieces(("AO N", 100, 119))
     phones = pieces(("S", 60, 79), ("AO", 100, 109), ("N", 110, 119), ("K", 130, 139))
     assert evidence(words, phones, gain=0.0)[3] == pytest.approx(0.6)
+
+
+def test_a_word_that_nobody_could_say_so_quickly_rules_a_path_out() -> None:
+    phones = pieces(("L", 0, 3), ("AY", 4, 8), ("T", 9, 12))
+    assert is_ruled_out(pieces(("L AY T", 0, 12)), phones)
+    assert not is_ruled_out(pieces(("L AY T", 0, 13)), phones)
+    assert not is_ruled_out(pieces(("DH AH", 0, 5), ("L AY T", 6, 30)), phones)  # short words are swallowed
+
+
+def test_speech_between_its_words_rules_a_path_out() -> None:
+    words = pieces(("DH AH", 0, 9), ("L AY T", 40, 60))
+    assert is_ruled_out(words, pieces(("S", 12, 17), ("T EH", 18, 30)))
+    assert not is_ruled_out(words, pieces(("S", 0, 12), ("L", 31, 60)))  # it reaches over a word's edge
+    assert not is_ruled_out(words, pieces(("S", 70, 99)))  # not between: `evidence` weighs that

@@ -21,7 +21,7 @@ from pathlib import Path
 from pocketsphinx import Config, Decoder, get_model_path
 
 from voice_node.local.grammar import Grammar
-from voice_node.local.judging import Piece, evidence
+from voice_node.local.judging import Piece, evidence, is_ruled_out
 from voice_node.local.memory import memory_limit
 from voice_node.local.pronunciation import pronunciations
 
@@ -155,6 +155,8 @@ def _margin(path: _Path, phones: _Path) -> float:
     """Positive where it was said."""
     if 2 * len(phones.pieces) < sum(len(word.phones) for word in path.pieces):
         return -math.inf  # noise
+    if is_ruled_out(path.pieces, phones.pieces):
+        return -math.inf
     found = evidence(path.pieces, phones.pieces, path.score - phones.score)
     return sum(weight * value for weight, value in zip(_WEIGHTS, found, strict=True)) + _BIAS
 
