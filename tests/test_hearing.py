@@ -209,7 +209,8 @@ async def test_a_room_with_a_wake_word_hears_a_code_with_its_pauses_and_no_wake_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Ear:
-        heard: list[bytes] = []
+        def __init__(self) -> None:
+            self.heard: list[bytes] = []
 
         def start(self) -> None:
             pass
