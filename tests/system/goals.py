@@ -173,7 +173,12 @@ async def _all(wanted: list[str], size: Size) -> list[Result]:
         with tempfile.TemporaryDirectory(prefix="soak-") as folder:
             try:
                 found = await program(size, Path(folder))
-            except (TimeoutError, OSError, AssertionError) as error:  # the other goals are measured all the same
+            except (
+                TimeoutError,
+                OSError,
+                AssertionError,
+                subprocess.SubprocessError,
+            ) as error:  # the other goals are measured all the same
                 found = [Result(" ".join(goals), "did not end", failures=[f"{type(error).__name__}: {error}"])]
         for result in found:
             print(result, flush=True)  # noqa: T201 - what the command is for
