@@ -32,7 +32,8 @@ _SCORE_SHIFT = 1024
 """pocketsphinx gives path scores divided by this, as logarithms (senone scores are kept shifted by 10 bits)."""
 _WEIGHTS, _BIAS = (1.22, -6.3, -3.0, -1.7), 8.15
 """Of the evidence: logistic regression over 160 commands and 132 other sentences (a quarter of them commands with one
-foreign word) by 12 espeak-ng voices, half in kitchen noise. The bias is where 5 % of those others are accepted."""
+foreign word) by 12 espeak-ng voices, half in kitchen noise. The bias is where 5 % of those others are accepted; what
+is ruled out alone comes off that."""
 _DOUBT = -0.5
 """Between this and 0 a command is read back."""
 _ANSWERS_ARE_SHORT = 1.0
