@@ -95,7 +95,7 @@ def check_turns(spy: MqttSpy) -> None:
         assert mine == [wanted[0][number], wanted[1][number]]
     for one in transcripts:
         must = {"turn_id", "item_id", "room", "role", "text", "final", "started_at", "ended_at", "duration_ms"}
-        assert must <= set(one) <= must | {"language", "confidence"}
+        assert must <= set(one) <= must | {"language", "confidence", "provider"}
         assert one["final"] is True
         assert one["room"] == "kitchen"
         assert all(TIME.fullmatch(one[name]) for name in ("started_at", "ended_at"))
