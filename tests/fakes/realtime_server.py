@@ -19,7 +19,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from tests.fakes.schema import check_event
+from tests.fakes.schema import assert_published
 
 Json = dict[str, Any]
 _STEP_S = 10.0
@@ -245,7 +245,7 @@ class RealtimeServer:
         """The event in a message, None where it is more audio."""
         event: Json = json.loads(message)
         try:
-            check_event("client", event, self._dialect)
+            assert_published("client", event, self._dialect)
         except AssertionError as error:
             self._errors.append(error)
         if event["type"] == "input_audio_buffer.append":

@@ -39,7 +39,7 @@ def _validator(name: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": schema["$defs"]})
 
 
-def check_event(direction: Literal["client", "server"], event: dict[str, Any], dialect: str = "ga") -> None:
+def assert_published(direction: Literal["client", "server"], event: dict[str, Any], dialect: str = "ga") -> None:
     """Fail where the event is not published, or not in its published shape; pass where the schema is absent."""
     if _schema() is None:
         return
@@ -53,8 +53,8 @@ def published(direction: Literal["client", "server"], dialect: str) -> set[str]:
     return {name.removeprefix(prefix) for name in (_schema() or {"$defs": {}})["$defs"] if name.startswith(prefix)}
 
 
-def check_body(name: str, body: dict[str, Any]) -> None:
-    """As `check_event`, for the body of an HTTP request or answer such as `ga.http.ClientSecretCreateResponse`."""
+def assert_body_published(name: str, body: dict[str, Any]) -> None:
+    """As `assert_published`, for the body of an HTTP request or answer such as `ga.http.ClientSecretCreateResponse`."""
     if _schema() is None:
         return
     errors = list(_validator(name).iter_errors(body))

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.fakes.schema import check_event
+from tests.fakes.schema import assert_published
 from voice_node.session.connection import ENCODERS
 from voice_node.session.events import ClientEvent
 
@@ -39,7 +39,7 @@ class WireNet:
     def catch(self, dialect: str, message: str) -> None:
         """Judge one client event, as its JSON text."""
         try:
-            check_event("client", json.loads(message), dialect)
+            assert_published("client", json.loads(message), dialect)
         except AssertionError as error:
             self.torn.append(f"{dialect}: {error}")
 

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from random import Random
 from typing import Any
 
-from tests.fakes.schema import check_event
+from tests.fakes.schema import assert_published
 from tests.fuzz.mutation import Mutator
 from tests.local.rooms import ROOM, as_offered
 from voice_node.local.dialect import DialectName, Ga
@@ -133,7 +133,7 @@ class ClientEvents:
 
     async def _send(self, event: dict[str, Any]) -> None:
         json.dumps(event, allow_nan=False).encode()
-        check_event("server", event, self._dialect)
+        assert_published("server", event, self._dialect)
         if event["type"] == "response.output_item.done" and "call_id" in event["item"]:
             self._call_id = event["item"]["call_id"]
 

@@ -14,7 +14,7 @@ pytest.importorskip("openai", reason="openai is not installed: pip install -e '.
 
 from openai import AsyncOpenAI
 
-from tests.fakes.schema import check_event
+from tests.fakes.schema import assert_published
 from tests.local.client import needs_espeak, needs_sox, utter
 from tests.local.rooms import GET_TIME, SET_LIGHT, as_offered
 
@@ -67,7 +67,7 @@ class Judge:
         async with asyncio.timeout(60):
             while True:
                 event = await self.sdk.recv()
-                check_event("server", event.to_dict(), self._dialect)
+                assert_published("server", event.to_dict(), self._dialect)
                 assert event.type != "error", event
                 self.kinds.append(event.type)
                 if event.type == kind:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.fakes.schema import check_event
+from tests.fakes.schema import assert_published
 from tests.local.rooms import ROOM, as_offered
 from voice_node.local.server import LocalServer
 from voice_node.settings.tools import Tool
@@ -34,7 +34,7 @@ class Client:
     async def send(self, kind: str, **fields: Any) -> None:
         """A client event, which must be a good one."""
         event = {"type": kind, **fields}
-        check_event("client", event, self.dialect)
+        assert_published("client", event, self.dialect)
         await self.connection.send(json.dumps(event))
 
     async def send_raw(self, frame: str | bytes) -> None:
@@ -45,7 +45,7 @@ class Client:
         """The next server event."""
         async with asyncio.timeout(30):
             event: Event = json.loads(await self.connection.recv())
-        check_event("server", event, self.dialect)
+        assert_published("server", event, self.dialect)
         self.seen.append(event)
         return event
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-from tests.fakes.schema import check_event
+from tests.fakes.schema import assert_published
 from tests.local.rooms import GET_TIME, as_offered
 from voice_node.local.dialect import DialectName, Ga
 from voice_node.local.engine import Engine
@@ -28,7 +28,7 @@ class Line:
         self.peer = Peer(engine, session, Beta() if dialect == "beta" else Ga(), self._send, self._spawn)
 
     async def _send(self, event: dict[str, Any]) -> None:
-        check_event("server", event, self._dialect)
+        assert_published("server", event, self._dialect)
         self.sent.append(event)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.schema import check_body
+from tests.fakes.schema import assert_body_published
 from voice_node.local.access import Access
 from voice_node.local.api import CLIENT_SECRETS, MODELS, SESSIONS, TRANSCRIPTION_SESSIONS, Api
 from voice_node.local.client_secrets import ClientSecrets
@@ -40,9 +40,9 @@ def test_a_client_secret_keeps_its_session() -> None:
         "audio": {"output": {"speed": 1.5}},
     }
     request = {"expires_after": {"anchor": "created_at", "seconds": 10}, "session": session}
-    check_body("ga.http.ClientSecretCreateParams", request)
+    assert_body_published("ga.http.ClientSecretCreateParams", request)
     answer = desk.post(CLIENT_SECRETS, request)
-    check_body("ga.http.ClientSecretCreateResponse", answer)
+    assert_body_published("ga.http.ClientSecretCreateResponse", answer)
     assert answer["expires_at"] == 1010
     secret = desk.secrets.find(answer["value"], 1009)
     assert secret is not None
@@ -61,16 +61,16 @@ def test_nothing_need_be_said() -> None:
 
 def test_a_session_may_be_of_transcription() -> None:
     answer = Desk().post(CLIENT_SECRETS, {"session": {"type": "transcription"}})
-    check_body("ga.http.ClientSecretCreateResponse", answer)
+    assert_body_published("ga.http.ClientSecretCreateResponse", answer)
     assert answer["session"]["type"] == "transcription"
 
 
 def test_a_session_of_the_beta_dialect() -> None:
     desk = Desk()
     request = {"voice": "alloy", "temperature": 0.7, "client_secret": {"expires_after": {"anchor": "created_at"}}}
-    check_body("beta.http.SessionCreateParams", request)
+    assert_body_published("beta.http.SessionCreateParams", request)
     answer = desk.post(SESSIONS, request)
-    check_body("beta.http.SessionCreateResponse", answer)
+    assert_body_published("beta.http.SessionCreateResponse", answer)
     assert (answer["voice"], answer["temperature"]) == ("alloy", 0.7)
     assert answer["client_secret"]["expires_at"] == 1060
     secret = desk.secrets.find(answer["client_secret"]["value"], 1000)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.schema import check_event
+from tests.fakes.schema import assert_published
 from tests.local.client import needs_espeak
 from voice_node.local.conversation import Conversation
 from voice_node.local.dialogue import Answer, Call, CallAll, Say
@@ -23,7 +23,7 @@ class Sent(list[dict[str, Any]]):
     """What a client would have got."""
 
     async def send(self, event: dict[str, Any]) -> None:
-        check_event("server", event)
+        assert_published("server", event)
         self.append(event)
 
     @property
@@ -38,7 +38,7 @@ async def run(order: Order, answer: Answer, voice: Voice = MUTE) -> tuple[Sent, 
         return answer
 
     done = await Response(order, conversation, voice, sent.send).run(decide)
-    check_event("server", done)
+    assert_published("server", done)
     return sent, done["response"], conversation
 
 
@@ -128,7 +128,7 @@ async def test_words_beyond_the_limit_are_not_said() -> None:
 async def test_it_fails_before_it_began() -> None:
     sent = Sent()
     done = await Response(TEXT, Conversation(), MUTE, sent.send).fail("rate_limit_exceeded", "Too many.")
-    check_event("server", done)
+    assert_published("server", done)
     assert sent.kinds == ["response.created"]
     assert done["response"]["status_details"]["error"]["code"] == "rate_limit_exceeded"
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.schema import check_event
+from tests.fakes.schema import assert_published
 from voice_node.local import wire
 from voice_node.local.refusal import Refused
 from voice_node.local.session import SessionType, begun, check_response, default_session, updated
@@ -16,13 +16,13 @@ def patched(**patch: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", ["realtime", "transcription"])
 def test_defaults_are_as_published(kind: SessionType) -> None:
-    check_event("server", wire.session_created(default_session("sess_1", kind, "local")))
+    assert_published("server", wire.session_created(default_session("sess_1", kind, "local")))
 
 
 def test_a_session_that_begins_has_an_id_and_an_end() -> None:
     default = default_session("sess_1", "realtime", "local")
     session = begun(default, "sess_2", 1_800_000_000)
-    check_event("server", wire.session_created(session))
+    assert_published("server", wire.session_created(session))
     assert session == {**default, "id": "sess_2", "expires_at": 1_800_000_000}
 
 
@@ -40,7 +40,7 @@ def test_only_what_is_present_changes() -> None:
 def test_turn_detection_is_merged_and_always_whole() -> None:
     def turns(session: dict[str, Any], patch: dict[str, Any] | None) -> dict[str, Any]:
         session = updated(session, {"type": "realtime", "audio": {"input": {"turn_detection": patch}}})
-        check_event("server", wire.session_updated(session))
+        assert_published("server", wire.session_updated(session))
         return session
 
     default = default_session("sess_1", "realtime", "local")

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.fakes.schema import check_event, needs_schema
+from tests.fakes.schema import assert_published, needs_schema
 from voice_node.local import wire
 from voice_node.local.conversation import function_call, message
 from voice_node.local.refusal import Refused
@@ -49,7 +49,7 @@ EVENTS = [
 @needs_schema
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event["type"])
 def test_events_are_as_published(event: wire.Event) -> None:
-    check_event("server", event)
+    assert_published("server", event)
 
 
 def test_every_event_has_an_id_of_its_own() -> None:

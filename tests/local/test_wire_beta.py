@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.schema import check_event, published
+from tests.fakes.schema import assert_published, published
 from tests.local.client import needs_espeak, needs_sox, utter
 from tests.local.line import line, message
 from tests.local.rooms import GET_TIME, as_offered
@@ -87,13 +87,13 @@ def test_every_event_of_ours_is_one_of_the_beta_s_or_is_not_told(event: wire.Eve
     if told is None:
         assert event["type"] not in published("server", "beta") or event["type"].endswith("transcription.delta")
     else:
-        check_event("server", told, "beta")
+        assert_published("server", told, "beta")
 
 
 async def test_every_field_of_the_session_is_kept() -> None:
     async with line("beta", language="de") as peer:
         update = {"type": "session.update", "session": FLAT}
-        check_event("client", update, "beta")
+        assert_published("client", update, "beta")
         (updated,) = await peer.say(**update | {"kind": update.pop("type")})  # type: ignore[arg-type]  # the event
         session = updated["session"]
         turns = session.pop("turn_detection")
@@ -206,7 +206,7 @@ async def test_a_spoken_turn_in_the_words_of_the_beta() -> None:
 def test_a_session_that_only_writes_down() -> None:
     beta = Beta()
     event = {"type": "transcription_session.update", "session": {"input_audio_transcription": {"model": "whisper-1"}}}
-    check_event("client", event, "beta")
+    assert_published("client", event, "beta")
     assert beta.read(event) == {
         "type": "session.update",
         "session": {"type": "transcription", "audio": {"input": {"transcription": {"model": "whisper-1"}}}},
@@ -214,7 +214,7 @@ def test_a_session_that_only_writes_down() -> None:
     session = default_session("sess_1", "transcription", "m")
     for told in (beta.write(wire.session_created(session)), beta.write(wire.session_updated(session))):
         assert told is not None
-        check_event("server", told, "beta")
+        assert_published("server", told, "beta")
     assert told is not None
     assert told["type"] == "transcription_session.updated"
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.fakes.http_server import Answer, Hangup, HttpServer, Silence
 from tests.fakes.realtime_server import RealtimeServer, Refuse, Stay, greet
-from tests.fakes.schema import check_body
+from tests.fakes.schema import assert_body_published
 from tests.fakes.until import until
 from tests.session.room import settings
 from voice_node.model.errors import SessionRefused
@@ -56,7 +56,7 @@ async def test_it_asks_with_the_parameters_of_the_session() -> None:
     assert (asked.method, asked.path) == ("POST", "/v1/realtime/client_secrets")
     assert asked.headers["authorization"] == f"Bearer {KEY}"
     assert asked.headers["content-type"] == "application/json"
-    check_body("ga.http.ClientSecretCreateParams", asked.body)
+    assert_body_published("ga.http.ClientSecretCreateParams", asked.body)
     assert asked.body["session"] == {**session_ga(section, TOOLS), "model": "gpt-realtime-2.1"}
     assert asked.body["expires_after"] == {"anchor": "created_at", "seconds": 60}
 
@@ -65,7 +65,7 @@ async def test_a_session_of_transcription_has_no_model() -> None:
     async with HttpServer(GOOD) as server:
         secrets, _ = minting(server.port, type="transcription")
         await secrets.mint()
-    check_body("ga.http.ClientSecretCreateParams", server.asked[0].body)
+    assert_body_published("ga.http.ClientSecretCreateParams", server.asked[0].body)
     assert server.asked[0].body["session"]["type"] == "transcription"
     assert "model" not in server.asked[0].body["session"]
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 
-from tests.fakes.schema import check_event, needs_schema
+from tests.fakes.schema import assert_published, needs_schema
 from tests.session.sessions import FIELDS, LIGHT, MCP, SERVICES, room, sections, session
 from voice_node.session.setup import session_beta, session_ga
 from voice_node.settings.checks import check_settings, find_idle
@@ -27,7 +27,7 @@ def built(settings: SessionSettings, *tools: Tool) -> dict[str, Any]:
 def ga(*tools: Tool, **section: Any) -> dict[str, Any]:
     """What OpenAI would be sent."""
     value = built(session(**{"provider": "openai"} | section), *tools)
-    check_event("client", {"type": "session.update", "session": value})
+    assert_published("client", {"type": "session.update", "session": value})
     return value
 
 
@@ -36,7 +36,7 @@ def beta(*tools: Tool, **section: Any) -> dict[str, Any]:
     settings = session(**{"provider": "custom", "url": "ws://nas/v1/realtime", "dialect": "beta"} | section)
     kind = "transcription_session.update" if settings.type == "transcription" else "session.update"
     value = built(settings, *tools)
-    check_event("client", {"type": kind, "session": value}, "beta")
+    assert_published("client", {"type": kind, "session": value}, "beta")
     return value
 
 
@@ -92,7 +92,7 @@ def test_tools_are_flat() -> None:
 def test_mcp_servers_stand_beside_the_tools_of_the_home_with_their_tokens() -> None:
     settings = session(provider="openai", tools=[MCP, {**MCP, "server_label": "open"}])
     value = session_ga(settings, [LIGHT], {"news": "word"})
-    check_event("client", {"type": "session.update", "session": value})
+    assert_published("client", {"type": "session.update", "session": value})
     assert [tool.get("server_label", tool.get("name")) for tool in value["tools"]] == ["set_light", "news", "open"]
     assert [tool.get("authorization") for tool in value["tools"]] == [None, "word", None]
     assert value["tools"][1]["require_approval"] == "never", "nobody in the room could approve"
@@ -250,10 +250,10 @@ def test_every_session_is_published(section: dict[str, Any], tools: tuple[Tool, 
         for name in ("voice", "turn_detection"):  # its own places
             value.pop(name, None)
     if dialect_of(settings.session) == "ga":
-        check_event("client", {"type": "session.update", "session": value})
+        assert_published("client", {"type": "session.update", "session": value})
     elif settings.session.type == "realtime" or settings.session.provider == "speaches":
-        check_event("client", {"type": "session.update", "session": value}, "beta")
+        assert_published("client", {"type": "session.update", "session": value}, "beta")
     else:
         if value["input_audio_transcription"]["model"] not in ("gpt-4o-transcribe", "gpt-4o-mini-transcribe"):
             value["input_audio_transcription"]["model"] = "whisper-1"  # the schema has a list; names are not checked
-        check_event("client", {"type": "transcription_session.update", "session": value}, "beta")
+        assert_published("client", {"type": "transcription_session.update", "session": value}, "beta")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.schema import check_event, needs_schema
+from tests.fakes.schema import assert_published, needs_schema
 from tests.session.test_wire_ga import CLIENT_EVENTS
 from voice_node.session import events as ev
 from voice_node.session.setup import session_beta
@@ -30,7 +30,7 @@ def sent(event: ev.ClientEvent) -> Any:
     ids=lambda event: type(event).__name__,
 )
 def test_what_is_sent_is_published(event: ev.ClientEvent) -> None:
-    check_event("client", sent(event), "beta")
+    assert_published("client", sent(event), "beta")
 
 
 def test_a_transcription_session_has_an_update_of_its_own() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.schema import check_event, needs_schema
+from tests.fakes.schema import assert_published, needs_schema
 from voice_node.session import events as ev
 from voice_node.session.setup import session_ga
 from voice_node.session.wire_ga import encode
@@ -34,7 +34,7 @@ CLIENT_EVENTS: list[ev.ClientEvent] = [
 @needs_schema
 @pytest.mark.parametrize("event", CLIENT_EVENTS, ids=lambda event: type(event).__name__)
 def test_what_is_sent_is_published(event: ev.ClientEvent) -> None:
-    check_event("client", json.loads(encode(event)))
+    assert_published("client", json.loads(encode(event)))
 
 
 def test_every_client_event_is_tried() -> None:
@@ -55,4 +55,4 @@ def test_any_text_and_any_sound_can_be_sent(text: str, name: str, pcm: bytes) ->
         ev.CreateResponse("e", {"turn_id": name}, text),
         ev.CreateAnnouncement("e", text),
     ):
-        check_event("client", json.loads(encode(event)))
+        assert_published("client", json.loads(encode(event)))
