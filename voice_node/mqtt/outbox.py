@@ -28,7 +28,7 @@ from voice_node.runtime.worker import Worker
 
 _log = logging.getLogger(__name__)
 
-RETRY_S = 5.0
+RETRY_S = 3.0
 MOST_PARKED = 50
 _MOST_PAGES = 4096
 """Of 4 KiB."""
