@@ -117,6 +117,11 @@ def test_a_push_after_the_loop_ended_harms_nobody() -> None:
     asyncio.run(give_up())
     ring.push(FRAME, 48000)
 
+    async def take() -> int:
+        return (await anext(ring)).index
+
+    assert asyncio.run(take()) == 0, "it is held for whoever comes next"
+
 
 async def test_many_frames_from_a_thread_all_arrive() -> None:
     ring = Ring(capacity_ms=1_000_000)

@@ -76,6 +76,8 @@ class ClientEvents:
         self._tasks: set[asyncio.Task[None]] = set()
         self._dialect: DialectName = "ga"
         self._call_id = "c"
+        self.last_answer = ""
+        """The type of the server's last event."""
         self._left = 0
         self._begin()
 
@@ -134,6 +136,7 @@ class ClientEvents:
     async def _send(self, event: dict[str, Any]) -> None:
         json.dumps(event, allow_nan=False).encode()
         assert_published("server", event, self._dialect)
+        self.last_answer = event["type"]
         if event["type"] == "response.output_item.done" and "call_id" in event["item"]:
             self._call_id = event["item"]["call_id"]
 

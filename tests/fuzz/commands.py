@@ -47,7 +47,7 @@ class Commands:
     def __init__(self, dice: Random) -> None:
         self._dice = dice
         self._mutator = Mutator(dice)
-        self._board = Switchboard()
+        self.board = Switchboard()
         self._number = 0
 
     def make(self) -> Incoming:
@@ -55,10 +55,10 @@ class Commands:
         dice = self._dice
         self._number += 1
         if self._number % LIFE == 0:
-            self._board = Switchboard()
+            self.board = Switchboard()
         if self._number % 8 == 0:
             self._call()
-        call_id = dice.choice(self._board.calls or ["c0"])
+        call_id = dice.choice(self.board.calls or ["c0"])
         topic, content = dice.choice(_good(call_id))
         if isinstance(content, str) and dice.random() < 0.5:
             payload = self._mutator.bytes(content.encode())
@@ -77,9 +77,9 @@ class Commands:
         command = decode(case, TOPICS)
         assert command is None or isinstance(command, get_args(Command))
         if command is not None:
-            self._board.command(command)
+            self.board.command(command)
         if self._number % 5 == 0:
-            self._board.wait(0.2)
+            self.board.wait(0.2)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -87,7 +87,7 @@ class Commands:
     def _call(self) -> None:
         name = self._dice.choice(("light", "door", "clock", "blind"))
         arguments = {"blind": {"name": "left", "position": 5}, "clock": {}}.get(name, {"on": True})
-        self._board.outcome(ToolCall(f"t{self._number}", f"c{self._number}", name, json.dumps(arguments)))
+        self.board.outcome(ToolCall(f"t{self._number}", f"c{self._number}", name, json.dumps(arguments)))
 
     def _odd_topic(self, topic: str) -> str:
         dice = self._dice

@@ -13,8 +13,10 @@ from tests.fuzz.client_events import ClientEvents
 from tests.fuzz.commands import Commands
 from tests.fuzz.server_events import ServerEvents, events
 from tests.fuzz.tool_arguments import GOOD, ToolArguments
+from tests.session.room import Room
 from voice_node.model.turn import ToolCall
 from voice_node.mqtt.message import Incoming
+from voice_node.session.wire_common import decode
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -49,13 +51,23 @@ few = settings(max_examples=80, deadline=None)
 @few
 @given(kind=KINDS | st.text(max_size=20), fields=st.dictionaries(FIELDS, JSON, max_size=5))
 def test_server_events(kind: str, fields: dict[str, Any]) -> None:
-    ServerEvents(Random(1)).feed(json.dumps({**fields, "type": kind}))
+    odd = json.dumps({**fields, "type": kind})
+    ServerEvents(Random(1)).feed(odd)
+    room = Room().up()
+    room.hear(decode(odd))
+    room.down()
+    room.up()
+    room.ask("next")
+    room.reply("resp_next", "next")
+    assert room.ends() == [("next", "completed")], "the next connection knows nothing of it"
 
 
 @few
 @given(kind=CLIENT_KINDS, fields=st.dictionaries(FIELDS, JSON, max_size=5))
 def test_client_events(client: ClientEvents, kind: str, fields: dict[str, Any]) -> None:
     client.feed(json.dumps({**fields, "type": kind}))
+    client.feed(json.dumps({"type": "input_audio_buffer.clear"}))
+    assert client.last_answer == "input_audio_buffer.cleared", "it is answered as ever"
 
 
 @few
@@ -68,9 +80,15 @@ def test_commands(below: str, content: Any, fields: dict[str, Any]) -> None:
     target = Commands(Random(1))
     for value in (content, fields):
         target.feed(Incoming(f"voice_node/kitchen/{below}", json.dumps(value).encode()))
+    before = target.board.published
+    target.feed(Incoming("voice_node/kitchen/request/stop", b"{}"))
+    assert target.board.published == before + 1, "the next command has its response"
 
 
 @few
 @given(name=st.sampled_from([name for name, _ in GOOD]), arguments=JSON.map(json.dumps) | st.text())
 def test_tool_arguments(name: str, arguments: str) -> None:
-    ToolArguments(Random(1)).feed(ToolCall("t1", "c1", name, arguments.encode(errors="replace").decode()))
+    target = ToolArguments(Random(1))
+    target.feed(ToolCall("t1", "c1", name, arguments.encode(errors="replace").decode()))
+    target.feed(ToolCall("t2", "c2", "light", '{"on": true}'))
+    assert target.board.calls[-1:] == ["c2"], "the next call is made"

@@ -25,7 +25,7 @@ class ToolArguments:
     def __init__(self, dice: Random) -> None:
         self._dice = dice
         self._mutator = Mutator(dice)
-        self._board = Switchboard()
+        self.board = Switchboard()
         self._number = 0
 
     def make(self) -> ToolCall:
@@ -33,7 +33,7 @@ class ToolArguments:
         dice = self._dice
         self._number += 1
         if self._number % LIFE == 0:
-            self._board = Switchboard()
+            self.board = Switchboard()
         name, good = dice.choice(GOOD)
         arguments = self._mutator.json(good) if dice.random() < 0.9 else json.dumps(good).encode()
         odd = [entry for entry in ODD if isinstance(entry, str)]
@@ -46,8 +46,8 @@ class ToolArguments:
 
     def feed(self, case: ToolCall) -> None:
         """One call of the model."""
-        self._board.outcome(case)
-        self._board.wait(0.5)
+        self.board.outcome(case)
+        self.board.wait(0.5)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -82,9 +82,16 @@ async def test_every_control_drives_the_node(home_assistant: HomeAssistant, brok
         assert home_assistant.complaints(begin) == []
 
 
-@pytest.mark.parametrize(("key", "value"), [("gate_snr", 8.5), ("hang_over", 900), ("follow_up_window", 4000)])
+@pytest.mark.parametrize(
+    ("key", "topic", "value"),
+    [
+        ("gate_snr", "gate_snr_db", 8.5),
+        ("hang_over", "hang_over_ms", 900),
+        ("follow_up_window", "follow_up_ms", 4000),
+    ],
+)
 async def test_what_is_tuned_is_told_and_kept(
-    home_assistant: HomeAssistant, broker: Broker, tmp_path: Path, key: str, value: float
+    home_assistant: HomeAssistant, broker: Broker, tmp_path: Path, key: str, topic: str, value: float
 ) -> None:
     async with living(tmp_path, broker):
         room = Room(home_assistant)
@@ -92,6 +99,10 @@ async def test_what_is_tuned_is_told_and_kept(
         await room.shows(key, lambda state: state["state"] not in ("unknown", "unavailable"))
         await room.perform("number.set_value", key, value=value)
         await room.shows(key, is_number(value))
+    place = f"voice_node/kitchen/{topic}/state"
+    async with living(tmp_path, broker) as (spy, _):  # the next start: the broker's memory, and then the node's
+        await until(lambda: len(spy.on(place)) == 2, PATIENCE_S)
+        assert [seen.json for seen in spy.on(place)] == [value, value]
 
 
 async def test_what_a_person_says_is_shown(home_assistant: HomeAssistant, broker: Broker, tmp_path: Path) -> None:
@@ -122,8 +133,10 @@ async def test_a_room_without_discovery_is_no_device(
 ) -> None:
     async with living(tmp_path, broker):
         await Room(home_assistant).found()
+        assert home_assistant.device(IDENTITY) is not None
     async with living(tmp_path, broker, mqtt={"discovery": False}):
         await until(lambda: home_assistant.device(IDENTITY) is None, PATIENCE_S)
+        assert home_assistant.entities(IDENTITY) == {}
 
 
 async def test_a_forgotten_room_is_gone_and_comes_back_the_same(

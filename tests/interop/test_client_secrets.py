@@ -1,6 +1,7 @@
 """The node's minting and the local server's judge each other: sessions opened with secrets, in both dialects."""
 
 import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,3 +75,7 @@ async def test_a_turn_over_a_minted_session() -> None:
         await until(lambda: any(isinstance(outcome, ToolCall) for outcome in outcomes))
         life.cancel()
         await asyncio.gather(life, return_exceptions=True)
+    calls = [outcome for outcome in outcomes if isinstance(outcome, ToolCall)]
+    assert [(call.turn_id, call.name, json.loads(call.arguments)) for call in calls] == [
+        ("t1", "set_light", {"area": "kitchen", "state": "on"})
+    ]

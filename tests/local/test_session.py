@@ -76,7 +76,7 @@ def test_the_old_session_stays_as_it_was() -> None:
 
 
 def test_what_clients_send_is_taken() -> None:
-    patched(
+    session = patched(
         model="another",
         output_modalities=["text"],
         instructions="x",
@@ -92,6 +92,17 @@ def test_what_clients_send_is_taken() -> None:
             "output": {"voice": "marin", "format": {"type": "audio/pcm"}},
         },
     )
+    assert_published("server", wire.session_updated(session))
+    assert (session["model"], session["instructions"], session["output_modalities"]) == ("another", "x", ["text"])
+    assert [tool["name"] for tool in session["tools"]] == ["t"]
+    assert session["tool_choice"] == {"type": "function", "name": "t"}
+    assert session["max_output_tokens"] == 1024
+    assert session["truncation"] == {"type": "retention_ratio", "retention_ratio": 0.8}
+    assert session["tracing"] == {"workflow_name": "x", "group_id": "y", "metadata": {"a": "b"}}
+    assert session["prompt"] == {"id": "pmpt_1", "version": None, "variables": {"city": "Paris"}}
+    assert session["audio"]["input"]["turn_detection"] is None
+    assert session["audio"]["input"]["format"] == {"type": "audio/pcma"}
+    assert session["audio"]["output"]["voice"] == "marin"
 
 
 @pytest.mark.parametrize(

@@ -64,4 +64,5 @@ def test_whatever_comes_it_is_a_value_that_can_be_written_or_refused(text: str) 
         value = read_json(text)
     except BadJson:
         return
-    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    written = json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    assert read_json(written.decode()) == value

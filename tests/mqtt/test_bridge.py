@@ -270,6 +270,7 @@ async def test_a_frozen_broker_does_not_hold_up_the_end(broker: Broker, is_froze
             if not is_frozen_while_connecting:
                 broker.freeze()
             bridge.offer(message(State(NodeState.IDLE, datetime.now(UTC))))
+        assert asyncio.all_tasks() == {asyncio.current_task()}, "nothing waits for the broker any more"
     broker.thaw()
 
 
@@ -280,6 +281,8 @@ async def test_after_a_frozen_end_the_broker_knows(broker: Broker) -> None:
             broker.freeze()
         broker.thaw()
         await spy.wait_for(lambda seen: seen.payload == b"offline")
+        last = spy.on(AVAILABILITY)[-1]
+        assert (last.payload, last.retain) == (b"offline", True), "by itself, by its will, or by both"
 
 
 @pytest.mark.parametrize("config", ["max_packet_size 2000", "message_size_limit 1000"])

@@ -1,3 +1,4 @@
+import asyncio
 import socket
 from collections.abc import Iterator
 
@@ -78,16 +79,27 @@ async def test_a_broker_that_hangs_or_dies_does_not_keep_it(broker: Broker) -> N
     broker.freeze()
     await observer.stop()
     broker.thaw()
+    assert asyncio.all_tasks() == {asyncio.current_task()}, "nothing waits for the broker any more"
 
     observer = visitor(broker.port, [])
     await observer.start()
     broker.kill()
     await observer.stop()
+    async with asyncio.timeout(5):
+        await observer.ended()
     observer.publish(Message("voice_node/kitchen/request/stop", b"", qos=1))
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_stopping_before_the_start_is_nothing() -> None:
-    await visitor(1, []).stop()
+async def test_stopping_before_the_start_is_nothing(broker: Broker) -> None:
+    heard: list[Incoming] = []
+    observer = visitor(broker.port, heard)
+    await observer.stop()
+    await observer.start()
+    observer.publish(Message("voice_node/kitchen/state", b"idle", qos=1))
+    await until(lambda: bool(heard))
+    await observer.stop()
+    assert [one.payload for one in heard] == [b"idle"]
 
 
 @pytest.fixture

@@ -266,7 +266,7 @@ def kill_a_writer(directory: Path, first: int, lines: int) -> int:
     return last
 
 
-async def kill_and_compare(directory: Path, kills: int) -> None:
+async def assert_killed_writers_lose_no_row(directory: Path, kills: int) -> None:
     owed: set[int] = set()
     first = 0
     for kill in range(kills):
@@ -280,10 +280,10 @@ async def kill_and_compare(directory: Path, kills: int) -> None:
 
 
 async def test_a_writer_that_is_killed_loses_no_row_that_was_written(tmp_path: Path) -> None:
-    await kill_and_compare(tmp_path, 3)
+    await assert_killed_writers_lose_no_row(tmp_path, 3)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_a_hundred_killed_writers_lose_no_row(tmp_path: Path) -> None:
-    await kill_and_compare(tmp_path, 100)
+    await assert_killed_writers_lose_no_row(tmp_path, 100)

@@ -182,4 +182,9 @@ def test_the_address_is_free_again_after_the_end(metrics: Metrics) -> None:
 
 
 def test_a_server_that_never_began_ends(metrics: Metrics) -> None:
-    MetricsServer(metrics.registry, "127.0.0.1", 1).stop()
+    port = free_port()
+    server = MetricsServer(metrics.registry, "127.0.0.1", port)
+    server.stop()
+    server.start()
+    assert "voice_node_gate_openings_total" in read(port), "it may begin yet"
+    server.stop()

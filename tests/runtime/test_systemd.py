@@ -50,13 +50,17 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
 
 
 def test_without_a_manager_nothing_happens() -> None:
+    before = open_descriptors()
     ServiceManager({}).notify("READY=1")
     ServiceManager({"NOTIFY_SOCKET": ""}).notify("READY=1")
+    assert open_descriptors() == before
 
 
 @pytest.mark.parametrize("address", ["/nonexistent/notify", "@nobody-listens-here", "x" * 500, "vsock:2:1234"])
 def test_a_manager_that_is_gone_is_no_trouble(address: str) -> None:
+    before = open_descriptors()
     ServiceManager({"NOTIFY_SOCKET": address}).notify("READY=1")
+    assert open_descriptors() == before
 
 
 def test_a_manager_that_does_not_read_blocks_nobody(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ async def test_a_cancelled_call_runs_to_its_end_before_the_next() -> None:
 
 
 def test_a_worker_whose_loop_ended_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    worker = Worker("test")
+    worker = Worker("of a loop that ended")
     may_end = threading.Event()
 
     async def leave() -> None:
@@ -50,5 +50,10 @@ def test_a_worker_whose_loop_ended_harms_nobody(caplog: pytest.LogCaptureFixture
 
     with caplog.at_level(logging.DEBUG):
         asyncio.run(leave())
+        threads = [thread for thread in threading.enumerate() if thread.name == "of a loop that ended"]
         may_end.set()
         worker.stop()
+        for thread in threads:
+            thread.join(10)
+    assert [thread.is_alive() for thread in threads] == [False]
+    assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []

@@ -37,7 +37,8 @@ def test_an_id_is_one_level_of_a_topic(identifier: str) -> None:
     ],
 )
 def test_right_values(sections: dict[str, Any]) -> None:
-    room(**sections)
+    found = room(**sections).model_dump(mode="json", exclude_unset=True)
+    assert found == {"room": "living_room", **sections}
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,8 @@ def test_wrong_values(values: dict[str, Any]) -> None:
     ],
 )
 def test_right_values(values: dict[str, Any]) -> None:
-    SessionSettings.model_validate(values)
+    found = SessionSettings.model_validate(values).model_dump(mode="json", exclude_unset=True)
+    assert found == values
 
 
 def test_the_type_tells_the_kind_of_turn_detection() -> None:

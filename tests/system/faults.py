@@ -3,6 +3,8 @@
 Real nodes speak, each through its proxies, to a real broker and to a server that writes down what it sends. A seed's
 dice break the links (reset, cut, stall, refuse), and kill -9 the broker and nodes. In the end the sets are compared.
 
+With a number of calls the rooms are asked in writing too, again and again, for eight calls each, until there were so many.
+
 The waits between two connections are shortened to a second at most, so that a minute holds more than two faults a
 room; nothing else about the nodes is changed.
 """
@@ -54,6 +56,10 @@ FAULTS = {"reset": 30, "cut": 32, "stall": 14, "refuse": 10, "cut session": 6, "
 """Of a hundred."""
 MEAN_GAP_S = 0.2
 """Between two faults, over all rooms: each has a second in between."""
+ASK_S = 0.5
+"""How long a room is left alone that has not ended its turn."""
+TOOLS = tuple(f"set_light_{place}" for place in range(8))
+"""As many as a turn may call."""
 SLACK_S = 0.1
 """A loaded machine may look at its clock so late."""
 
@@ -98,6 +104,8 @@ class Home:
         """Transcripts and finished turns, as they came: room and content."""
         self.executed: list[tuple[str, float, float]] = []
         """Each call: its id, when it came, and how many seconds after its end."""
+        self.is_asking = False
+        """Each room is asked again when its turn is over."""
         self._lock = threading.Lock()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self._client.reconnect_delay_set(1, 1)
@@ -110,6 +118,10 @@ class Home:
         self._client.disconnect()
         self._client.loop_stop()
         self._client.on_connect = self._client.on_message = None
+
+    def ask(self, room: str) -> None:
+        """Put a written turn to the room."""
+        self._client.publish(f"voice_node/{room}/request/ask", json.dumps({"text": "switch everything on"}), 1)
 
     def _on_connect(
         self, client: Client, userdata: object, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
@@ -126,6 +138,8 @@ class Home:
                 self.executed.append((content["call_id"], now, now - _seconds(content["expires_at"])))
             elif kind == "transcript" or content["event_type"] == "turn_finished":
                 self.messages.append((room, content))
+        if self.is_asking and kind == "event" and content["event_type"] == "turn_finished":
+            self.ask(room)
         if kind == "tool":
             answer = json.dumps({"call_id": content["call_id"], "output": "done"})
             client.publish(message.topic.removesuffix("call") + "result", answer, 1)
@@ -164,8 +178,9 @@ class Room:
             "budget": {"usd_per_day": None},
             "mqtt": {"port": proxy.port},
             "tools": [
-                {"name": "set_light", "description": "A light.", "parameters": parameters, "timeout_s": TOOL_S}
-                | {"max_per_minute": 100}
+                {"name": name, "description": "A light.", "parameters": parameters, "timeout_s": TOOL_S}
+                | {"max_per_minute": 600}
+                for name in TOOLS
             ],
         }
         self._room.write_text(json.dumps(settings))
@@ -195,9 +210,10 @@ class Room:
 class Storm:
     """One seed."""
 
-    def __init__(self, seed: int, faults: int) -> None:
+    def __init__(self, seed: int, faults: int, calls: int) -> None:
         self.outcome = Outcome(seed)
         self._faults = faults
+        self._calls = calls
         self._dice = random.Random(seed)  # the seed's faults are the same each time; what they hit is not
         self._healing: dict[str, asyncio.Task[None]] = {}
         self._sent: set[str] = set()
@@ -211,7 +227,7 @@ class Storm:
         sound = await asyncio.to_thread(write_sentences, folder / "talk.wav", 400)
         async with AsyncExitStack() as stack:
             broker = stack.enter_context(Broker())
-            server = await stack.enter_async_context(SoakServer())
+            server = await stack.enter_async_context(SoakServer(tools=TOOLS if self._calls else TOOLS[:1]))
             home = Home(broker.port)
             stack.callback(home.close)
             rooms = []
@@ -223,7 +239,10 @@ class Storm:
                 for room in rooms:
                     room.start()
                 await until(lambda: len({m[0] for m in home.messages}) == len(rooms), 60)
-                await self._blow(broker, rooms)
+                if self._calls:
+                    await self._blow_and_ask(broker, rooms, server, home)
+                else:
+                    await self._blow(broker, rooms)
                 await self._calm(server, home)
                 for room in rooms:
                     if not room.is_running:
@@ -241,6 +260,21 @@ class Storm:
                         log.warning("%s:\n%s", room.name, room.log[-5000:])
         self.outcome.seconds = time.monotonic() - began
         return self.outcome
+
+    async def _blow_and_ask(self, broker: Broker, rooms: list[Room], server: SoakServer, home: Home) -> None:
+        """Until there were both enough faults and enough calls."""
+        home.is_asking = True
+        blowing = asyncio.create_task(self._blow(broker, rooms))
+        finished: dict[str, int] = {}
+        while not blowing.done() or sum(len(talk.calls) for talk in server.talks) < self._calls:
+            seen = Counter(room for room, _ in list(home.messages))
+            for room in ROOMS:
+                if finished.get(room) == seen[room]:
+                    home.ask(room)
+            finished = dict(seen)
+            await asyncio.sleep(ASK_S)
+        home.is_asking = False
+        await blowing
 
     async def _blow(self, broker: Broker, rooms: list[Room]) -> None:
         for _ in range(self._faults):
@@ -349,9 +383,9 @@ class Storm:
             self.outcome.failures.append(f"{len(culprits)} {what}: {culprits[:5]}")
 
 
-async def storm(seed: int, faults: int, folder: Path) -> Outcome:
+async def storm(seed: int, faults: int, folder: Path, calls: int = 0) -> Outcome:
     """One seed; its failures are in what it returns."""
-    return await Storm(seed, faults).run(folder)
+    return await Storm(seed, faults, calls).run(folder)
 
 
 def main() -> int:
@@ -359,13 +393,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.system.faults", description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--faults", type=int, default=1000, help="over all seeds")
+    parser.add_argument("--calls", type=int, default=0, help="at least so many tool calls for each seed")
     wishes = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     outcomes = []
     for place, seed in enumerate(wishes.seeds):
         share = wishes.faults // len(wishes.seeds) + (place < wishes.faults % len(wishes.seeds))
         with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-            outcomes.append(asyncio.run(storm(seed, share, Path(folder))))
+            outcomes.append(asyncio.run(storm(seed, share, Path(folder), wishes.calls)))
         print(outcomes[-1], flush=True)  # noqa: T201 - what the command is for
     total = sum((outcome.faults for outcome in outcomes), Counter[str]()).total()
     bad = sum(len(outcome.failures) for outcome in outcomes)

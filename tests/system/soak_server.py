@@ -8,7 +8,7 @@ that was sent before a connection ended, as far as the node had not yet shown th
 import itertools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -49,10 +49,11 @@ class Talk:
 
 
 class SoakServer:
-    """`async with SoakServer() as server:`; `arguments` are those of every call."""
+    """`async with SoakServer() as server:`; each turn calls every one of `tools` with `arguments`."""
 
-    def __init__(self, arguments: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, arguments: Mapping[str, Any] | None = None, tools: Sequence[str] = ("set_light",)) -> None:
         self._arguments = json.dumps(arguments or {"state": "on"})
+        self._tools = tools
         self.talks: list[Talk] = []
         self.net = WireNet()
         self._numbers = itertools.count(1)
@@ -113,6 +114,8 @@ class SoakServer:
                     talk.transcripts.append((time.time(), item))
                 case "response.create":
                     await self._respond(send, talk, event["response"].get("metadata", {}), is_answered)
+                case "conversation.item.create" if event["item"]["type"] == "message":
+                    is_answered = False
                 case "conversation.item.create" if event["item"]["type"] == "function_call_output":
                     is_answered = True
                     self._take(talk, event["item"]["call_id"])
@@ -126,21 +129,26 @@ class SoakServer:
 
     async def _respond(self, send: Any, talk: Talk, metadata: dict[str, str], is_answered: bool) -> None:
         response: dict[str, Any] = {"id": f"resp_{next(self._numbers)}", "status": "in_progress", "metadata": metadata}
-        item_id = f"item_{next(self._numbers)}"
         await send("response.created", response=response)
+        items = [self._reply()] if is_answered else [self._call(tool) for tool in self._tools]
+        for place, item in enumerate(items):
+            if is_answered:
+                text = item["content"][0]["text"]
+                at = {"response_id": response["id"], "item_id": item["id"], "output_index": 0, "content_index": 0}
+                await send("response.output_text.done", text=text, **at)
+            else:
+                talk.calls[item["call_id"]] = 0
+            await send("response.output_item.done", response_id=response["id"], output_index=place, item=item)
         if is_answered:
-            item: dict[str, Any] = {"id": item_id, "type": "message", "role": "assistant", "status": "completed"}
-            item["content"] = [{"type": "output_text", "text": f"Done, {item_id}."}]
-        else:
-            call_id = f"call_{next(self._numbers)}"
-            item = {"id": item_id, "type": "function_call", "status": "completed", "call_id": call_id}
-            item |= {"name": "set_light", "arguments": self._arguments}
-            talk.calls[call_id] = 0
-        if is_answered:
-            place = {"response_id": response["id"], "item_id": item_id, "output_index": 0, "content_index": 0}
-            await send("response.output_text.done", text=f"Done, {item_id}.", **place)
-        await send("response.output_item.done", response_id=response["id"], output_index=0, item=item)
-        if is_answered:
-            talk.transcripts.append((time.time(), item_id))
+            talk.transcripts.append((time.time(), items[0]["id"]))
         usage = {"total_tokens": 3, "input_tokens": 2, "output_tokens": 1}
-        await send("response.done", response=response | {"status": "completed", "output": [item], "usage": usage})
+        await send("response.done", response=response | {"status": "completed", "output": items, "usage": usage})
+
+    def _reply(self) -> dict[str, Any]:
+        item_id = f"item_{next(self._numbers)}"
+        content = [{"type": "output_text", "text": f"Done, {item_id}."}]
+        return {"id": item_id, "type": "message", "role": "assistant", "status": "completed", "content": content}
+
+    def _call(self, tool: str) -> dict[str, Any]:
+        ids = {"id": f"item_{next(self._numbers)}", "call_id": f"call_{next(self._numbers)}"}
+        return ids | {"type": "function_call", "status": "completed", "name": tool, "arguments": self._arguments}

@@ -86,7 +86,9 @@ for dialect in ("ga", "beta"):
 async def test_it_is_under_the_server_of_the_soak() -> None:
     async with SoakServer() as server:
         await _nonsense(server.port)
-        await until(lambda: len(server.net.torn) == 1)
+        await until(lambda: bool(server.net.torn))
+        (line,) = server.net.torn
+        assert line.startswith("ga: conversation.item.truncate")
 
 
 def test_it_is_under_the_server_of_the_benchmarks() -> None:
