@@ -118,7 +118,7 @@ def test_a_push_after_the_loop_ended_harms_nobody() -> None:
     ring.push(FRAME, 48000)
 
     async def take() -> int:
-        return (await anext(ring)).index
+        return (await asyncio.wait_for(anext(ring), 5)).index
 
     assert asyncio.run(take()) == 0, "it is held for whoever comes next"
 
