@@ -65,8 +65,8 @@ def may_read(user: str) -> set[str]:
     if user == HOME:
         return {topic for topic in EVERYTHING if topic.startswith(("voice_node/", "homeassistant/"))}
     room = user.removeprefix("voice_node_")
-    own = {f"voice_node/{room}/availability", "homeassistant/status"}
-    return {topic.replace("kitchen", room) for topic in ORDERS} | own
+    mine = {topic for topic in EVERYTHING if f"{topic}/".startswith(f"voice_node/{room}/")}
+    return mine | {"homeassistant/status"}
 
 
 @contextmanager

@@ -160,7 +160,7 @@ WRITERS = {
     "guest": set(),
 }
 READERS = {
-    "kitchen": {RESULT, SAY, MUTE},
+    "kitchen": set(TOPICS),
     "hall": set(),
     "worker": {CALL},
     "fleet": {STATE},

@@ -45,6 +45,9 @@ class Visit:
         self.topics = Topics(mqtt.base, settings.room, mqtt.discovery_prefix)
         self.token = randomness.token_hex(16)
         self._timeout_s = timeout_s
+        self._doubt = "does it run?"
+        if mqtt.username is not None:  # a broker lets everybody subscribe, and says nothing of what it holds back
+            self._doubt = f"does it run, and may {mqtt.username} hear all of {self.topics.branch}# at the broker?"
         self._private = f"{self.topics.branch}reply/{self.token}"
         places = ("event", "transcript", "mute/state", "response/+")
         self._observer = Observer(
@@ -71,18 +74,23 @@ class Visit:
             await self._observer.stop()
 
     async def _request(self, name: str, fields: dict[str, Any], *, is_whole_turn: bool) -> dict[str, Any]:
-        content = json.dumps({**fields, "transaction": self.token}, ensure_ascii=False).encode()
-        self._observer.publish(
-            Message(
-                self.topics.request(name), content, 1, response_topic=self._private, correlation=self.token.encode()
-            )
-        )
+        self._observer.publish(self._message(name, {**fields, "transaction": self.token}))
         response = await self._response(name)
         if response["status"] != "ok":
             raise NoAnswer(f"{self.room}: {response['error']}")
         if is_whole_turn:
             await self._follow(response["data"]["turn_id"])
         return response
+
+    def _message(self, name: str, fields: dict[str, Any]) -> Message:
+        token = self.token.encode()
+        try:
+            content = json.dumps(fields, ensure_ascii=False).encode()
+            return Message(self.topics.request(name), content, 1, response_topic=self._private, correlation=token)
+        except UnicodeEncodeError:  # the shell's language is not UTF-8; its text repeats what was typed
+            raise NoAnswer("the text is not UTF-8") from None
+        except ValueError as error:
+            raise NoAnswer(f"the text is too long: {error}") from None
 
     async def _response(self, name: str) -> dict[str, Any]:
         """On our own topic; of MQTT 3.1.1, which knows none, on everybody's."""
@@ -124,8 +132,10 @@ class Visit:
         self._observer.publish(Message(self.topics.setting_set("mute"), wanted.encode(), 1))
 
         def is_told(message: Incoming) -> bool:
-            is_state = message.topic == self.topics.setting_state("mute") and not message.is_retained
-            return is_state or _json(message).get("code") == "unmute_refused"
+            """Another state is the answer to somebody else."""
+            if message.topic == self.topics.setting_state("mute"):
+                return message.payload == wanted.encode() and not message.is_retained
+            return wanted == "OFF" and _json(message).get("code") == "unmute_refused"
 
         told = await self._answer(is_told)
         if told.payload != wanted.encode():
@@ -136,7 +146,7 @@ class Visit:
         try:
             return await self._wait(is_it, timeout_s)
         except TimeoutError:
-            raise NoAnswer(f"the room {self.room} does not answer within {timeout_s:g} s: does it run?") from None
+            raise NoAnswer(f"the room {self.room} does not answer within {timeout_s:g} s: {self._doubt}") from None
 
     async def _wait(self, is_it: Callable[[Incoming], bool], timeout_s: float) -> Incoming:
         async with asyncio.timeout(timeout_s):
