@@ -26,7 +26,7 @@ def test_anything_else_is_not(hours: str) -> None:
         tool(hours=hours)
 
 
-@pytest.mark.parametrize("topic", ["", "a/+", "#", "$SYS/a", "a\0", "x" * 257])
+@pytest.mark.parametrize("topic", ["", "a/+", "#", "$SYS/a", "a\0", "a\n", "a\x7f", "x" * 257])
 def test_a_device_has_one_topic(topic: str) -> None:
     with pytest.raises(ValidationError):
         tool(publish={"topic": topic, "payload": ""})

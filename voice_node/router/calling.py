@@ -231,6 +231,7 @@ class Calling:
             f"say yes, call {name} again with exactly the same arguments; else do not call it.",
         }
         self._calls.refuse(wish.call_id)
+        self._rules.asked(wish.tool)
         return [
             ctl.AnswerCall(wish.call_id, json.dumps(output)),
             self._audit(wish, "voice", "asked", "not_done", now),

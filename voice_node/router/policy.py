@@ -7,7 +7,7 @@
 3. A turn may make 8 calls, and 2 of them with the same name and arguments. What it wants beyond is refused; a model
    that goes on all the same is stopped after 8 refusals, because each one costs a response.
 4. A tool is called at most `max_per_minute` times within any 60 s. Calls that wait for a person count, refused ones do
-   not.
+   not, nor those that are answered with a question: the call after the yes does.
 
 What passes these goes out, or waits for a person where the tool has a `confirm`: see `confirmation`.
 """
@@ -72,6 +72,10 @@ class Rules:
         turn.identities.append(this)
         minute.append(now.at)
         return None
+
+    def asked(self, tool: Tool) -> None:
+        """The call that was let pass last, of this tool, became a question for a person."""
+        self._minutes[tool.name].pop()
 
     def refused(self, turn_id: str) -> bool:
         """A call of this turn was refused; True where the turn must be stopped."""

@@ -35,8 +35,8 @@ def check_hours(value: str | None) -> str | None:
 
 
 def _is_one_topic(value: str) -> str:
-    if any(char in value for char in "+#\0") or value.startswith("$"):
-        raise ValueError("must be one MQTT topic: without + and #, and not beginning with $")
+    if any(char in value for char in "+#") or value.startswith("$") or not value.isprintable():
+        raise ValueError("must be one MQTT topic: without +, # and control characters, and not beginning with $")
     return value
 
 
