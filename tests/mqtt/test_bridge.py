@@ -3,6 +3,7 @@ import json
 import logging
 import random
 import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -263,15 +264,19 @@ async def test_nobody_at_the_port() -> None:
 
 @pytest.mark.parametrize("is_frozen_while_connecting", [False, True])
 async def test_a_frozen_broker_does_not_hold_up_the_end(broker: Broker, is_frozen_while_connecting: bool) -> None:
-    if is_frozen_while_connecting:
-        broker.freeze()
-    async with asyncio.timeout(10):
-        async with node(broker.port, is_online=not is_frozen_while_connecting) as (bridge, _):
-            if not is_frozen_while_connecting:
-                broker.freeze()
-            bridge.offer(message(State(NodeState.IDLE, datetime.now(UTC))))
-        assert asyncio.all_tasks() == {asyncio.current_task()}, "nothing waits for the broker any more"
-    broker.thaw()
+    async with MqttSpy(broker.port) as spy:
+        if is_frozen_while_connecting:
+            broker.freeze()
+        async with asyncio.timeout(10):
+            async with node(broker.port, is_online=not is_frozen_while_connecting) as (bridge, _):
+                if not is_frozen_while_connecting:
+                    broker.freeze()
+                bridge.offer(message(State(NodeState.IDLE, datetime.now(UTC))))
+        broker.thaw()
+        await until(lambda: not any(thread.name.startswith("mqtt ") for thread in threading.enumerate()))
+        await spy.publish("afterwards")
+        await spy.wait_for_topic("afterwards")
+        assert b"online" not in [seen.payload for seen in spy.on(AVAILABILITY)][-1:], "it has ended"
 
 
 async def test_after_a_frozen_end_the_broker_knows(broker: Broker) -> None:
