@@ -12,6 +12,7 @@ from pathlib import Path
 
 from voice_node.building import Room, Surroundings, build_room
 from voice_node.model.errors import ConfigError, NodeError
+from voice_node.model.turn import ServiceTrouble
 from voice_node.mqtt.bridge import Bridge
 from voice_node.pipeline import End, Pipeline
 from voice_node.pipes import Pipes
@@ -21,6 +22,7 @@ from voice_node.runtime.logs import set_up
 from voice_node.runtime.orders import Orders
 from voice_node.runtime.state_file import StateFile, state_directory
 from voice_node.runtime.systemd import ServiceManager
+from voice_node.session.model_watch import ModelWatch
 from voice_node.settings.load import LoadedRoom, load_room
 from voice_node.settings.reloading import at_next_session
 from voice_node.settings.secrets import Secrets, check_secrets, read_secrets
@@ -60,7 +62,7 @@ async def _live(room: LoadedRoom, secrets: Secrets, recordings: Recordings | Non
     """One node after the other: each reload begins a new one."""
     orders, manager, lock = Orders(), ServiceManager(), RoomLock()
     orders.listen()
-    end, states = End.RELOAD, dict[Path, StateFile]()
+    end, states, models = End.RELOAD, dict[Path, StateFile](), ModelWatch()
     async with ToolServers(os.environ) as servers:
         while end is End.RELOAD:
             words = [*words_of(secrets), *mcp_words(os.environ, room.settings)]
@@ -70,7 +72,7 @@ async def _live(room: LoadedRoom, secrets: Secrets, recordings: Recordings | Non
             directory = state_directory(room.settings.room)
             lock.take(directory, room.settings.room)
             state = states.setdefault(directory, StateFile(directory))  # outlives a disk that cannot be written
-            node = Node(await servers.equip(room), secrets, manager, recordings, servers, state)
+            node = Node(await servers.equip(room), secrets, manager, recordings, servers, state, models)
             end = await node.run(orders)
             room = node.next_room
     manager.notify("STOPPING=1")
@@ -88,6 +90,7 @@ class Node:
         recordings: Recordings | None = None,
         servers: ToolServers | None = None,
         state: StateFile | None = None,
+        models: ModelWatch | None = None,
     ) -> None:
         self._room = room
         self._secrets = secrets
@@ -95,6 +98,7 @@ class Node:
         self._recordings = recordings
         self._servers = servers or ToolServers({})
         self._state = state or StateFile(state_directory(room.settings.room))
+        self._models = models or ModelWatch()
         self._stack = AsyncExitStack()
         self._has_started = asyncio.Event()
         self.next_room = room
@@ -111,10 +115,11 @@ class Node:
             reloads = asyncio.create_task(self._heed(orders, pipeline), name="reloads")
             may_renew = self._recordings is None  # they would be heard from their beginning again
             renewal = asyncio.create_task(self._servers.renew(pipeline, may_renew=may_renew), name="tool servers")
+            models = asyncio.create_task(self._watch_models(pipes), name="models")
             await asyncio.wait((life, stop), return_when=asyncio.FIRST_COMPLETED)
-            for task in (stop, reloads, renewal):
+            for task in (stop, reloads, renewal, models):
                 task.cancel()
-            await asyncio.gather(stop, reloads, renewal, return_exceptions=True)
+            await asyncio.gather(stop, reloads, renewal, models, return_exceptions=True)
             if not life.done():
                 await self._stop(life, pipeline, room.bridge)
             if life.cancelled():
@@ -131,6 +136,19 @@ class Node:
             await orders.reload.wait()
             pipeline.reload()
             orders.reload.clear()
+
+    async def _watch_models(self, pipes: Pipes) -> None:
+        """Tell which of the room's models its service ends, or does not have."""
+        if self._recordings is not None:
+            return
+        await self._has_started.wait()
+        key = self._secrets.openai_api_key
+
+        async def tell(text: str) -> None:
+            await pipes.broker_came.wait()  # events are not kept for one
+            pipes.tell(ServiceTrouble("model", text))
+
+        await self._models.run(self._room.settings.session, None if key is None else key.get_secret_value(), tell)
 
     def _started(self) -> None:
         self._has_started.set()

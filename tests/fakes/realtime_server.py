@@ -115,8 +115,19 @@ def greet(session: Json | None = None, **created: Any) -> tuple[Step, ...]:
 class RealtimeServer:
     """Listens on `server.url`; one script a connection."""
 
-    def __init__(self, *scripts: Script, is_endless: bool = False, dialect: Literal["ga", "beta"] = "ga") -> None:
-        """`is_endless`: the last script serves all further connections too. Client events are held to the `dialect`."""
+    def __init__(
+        self,
+        *scripts: Script,
+        is_endless: bool = False,
+        dialect: Literal["ga", "beta"] = "ga",
+        models: Sequence[Json | int] = (404,),
+    ) -> None:
+        """`is_endless`: the last script serves all further connections too. Client events are held to the `dialect`.
+
+        `models` answer who asks for the list of models, in order, the last one for good: a number is a status.
+        """
+        self._models = list(models)
+        self.models_asked: list[Request] = []
         self._dialect: Literal["ga", "beta"] = dialect
         self.url = ""
         self.audio = bytearray()
@@ -164,6 +175,8 @@ class RealtimeServer:
         return [event["type"] for event in self.events]
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        if request.path.partition("?")[0].endswith("/models"):
+            return self._list_models(request)
         self._numbers[connection] = len(self.requests)
         self.requests.append(request)
         script = self._script(self._numbers[connection])
@@ -172,6 +185,13 @@ class RealtimeServer:
             headers = Headers({"Connection": "close", "Content-Length": "0"} | script[0].headers)
             return Response(script[0].status, "refused", headers)
         return None
+
+    def _list_models(self, request: Request) -> Response:
+        self.models_asked.append(request)
+        answer = self._models.pop(0) if len(self._models) > 1 else self._models[0]
+        body = b"" if isinstance(answer, int) else json.dumps(answer).encode()
+        headers = Headers({"Connection": "close", "Content-Length": str(len(body))})
+        return Response(answer if isinstance(answer, int) else 200, "answered", headers, body)
 
     def _script(self, number: int) -> Script | None:
         if number < len(self._scripts):

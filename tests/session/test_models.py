@@ -80,6 +80,17 @@ async def test_what_is_no_list_is_told_plainly(answer: Answer | Silence | Hangup
     assert KEY not in found.detail
 
 
+def test_a_service_that_lists_nothing_tells_nothing() -> None:
+    assert list(troubles(settings(model="other"), [], TODAY)) == []
+
+
+async def test_a_key_that_is_for_a_server_at_home_goes_nowhere_else() -> None:
+    async with HttpServer() as server:
+        section = settings(url=f"ws://127.0.0.1:{server.port}/v1/realtime", auth={"url": "http://nas/mint"})
+        assert isinstance(await list_models(section, KEY), Unlisted)
+        assert server.asked == []
+
+
 async def test_who_cannot_be_asked() -> None:
     assert isinstance(await list_models(settings(provider="local", url=None), None), Unlisted)
     elsewhere = await list_models(settings(url="ws://nas/voice"), None)
@@ -113,6 +124,13 @@ HAS = [
         ({"provider": "azure", "url": "https://a", "model": "my-deployment"}, []),
         ({"provider": "xai", "model": "mine"}, []),
         ({"provider": "local", "model": "other"}, []),
+        ({"provider": "speaches", "model": "some-llm"}, []),
+        ({"provider": "localai", "model": "mine"}, []),
+        ({"model": "mine", "dialect": "beta"}, []),
+        (
+            {"provider": "localai", "model": "mine", "transcription": {"model": "other"}},
+            ["session.transcription.model: the service does not list other"],
+        ),
     ],
 )
 def test_what_a_person_should_know(values: dict[str, Any], said: list[str]) -> None:

@@ -71,7 +71,7 @@ async def look_at_models(patient: Patient, told: str) -> list[Finding]:
     key = patient.secrets.openai_api_key
     session = patient.settings.session
     models = await list_models(session, None if key is None else key.get_secret_value(), patience_s=MODELS_S)
-    if isinstance(models, Unlisted):
+    if isinstance(models, Unlisted) or not models:
         return []  # the session opened all the same
     named = [session.model, *([] if session.transcription is None else [session.transcription.model])]
     found = [

@@ -1,4 +1,4 @@
-"""The models that a service has, and what that means for a room: asked for by people's commands, not by `run`.
+"""The models that a service has, and what that means for a room.
 
 Source: `GET /models` beside the sessions' address, OpenAI's reference as of 2026-11: `shutdown_date` is a day or null.
 Services of one's own have the list without it.
@@ -14,8 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 from voice_node.session import reading as read
 from voice_node.session.providers import endpoint
 from voice_node.session.retry import Refusal, Retry
-from voice_node.session.web import Request, exchange
-from voice_node.settings.session import SessionSettings
+from voice_node.settings.session import AuthUrl, SessionSettings
+from voice_node.settings.session_limits import dialect_of, is_written
 
 PATIENCE_S = 10.0
 MOST_MODELS = 1000
@@ -43,8 +43,12 @@ async def list_models(
     settings: SessionSettings, key: str | None, *, patience_s: float = PATIENCE_S
 ) -> tuple[Model, ...] | Unlisted:
     """What the room's service answers who has this key."""
+    from voice_node.session.web import Request, exchange  # here: a room that runs does not pay for httpx
+
     if settings.provider == "local" and settings.url is None:
         return Unlisted("the local engine has no models to choose from")
+    if isinstance(settings.auth, AuthUrl):
+        return Unlisted("session.auth.url mints for sessions alone: the key is not the service's")
     place = endpoint(settings, key, settings.url)
     url = _models_url(place.url)
     if url is None:
@@ -57,9 +61,9 @@ async def list_models(
 
 
 def troubles(settings: SessionSettings, models: Sequence[Model], today: date) -> Iterator[str]:
-    """What a person should know of the models that the room names; nothing where all is well."""
+    """What a person should know of the models that the room names; nothing where all is well, or nothing is listed."""
     dated = {model.name: model.shutdown_date for model in models}
-    for place, name in _named(settings):
+    for place, name in named_models(settings) if models else ():
         day = dated.get(name)
         if name not in dated:
             yield f"{place}: the service does not list {name}"
@@ -67,13 +71,19 @@ def troubles(settings: SessionSettings, models: Sequence[Model], today: date) ->
             yield f"{place}: {name} {'was' if today >= day else 'will be'} shut down on {day}"
 
 
-def _named(settings: SessionSettings) -> Iterator[tuple[str, str]]:
-    """The models that the room asks for. Of Azure they are deployments, which have names of their own."""
+def named_models(settings: SessionSettings) -> Iterator[tuple[str, str]]:
+    """The models that the room asks its service for, each with its place. Names that tell nothing are left out.
+
+    Of Azure they are deployments, which have names of their own. speaches lists models of speech alone. A default that
+    is OpenAI's is not sent to others, see `session_limits`.
+    """
     if settings.provider in ("azure", "local"):
         return
-    if settings.type == "realtime":
+    if settings.type == "realtime" and settings.provider != "speaches":
         yield "session.model", settings.model
-    if settings.transcription is not None and settings.provider != "xai":  # it has one of its own
+    is_openai = settings.provider in ("openai", "custom") and dialect_of(settings) == "ga"
+    is_sent = is_openai or is_written(settings, ("transcription", "model"))
+    if settings.transcription is not None and settings.provider != "xai" and is_sent:  # xAI has one of its own
         yield "session.transcription.model", settings.transcription.model
 
 
