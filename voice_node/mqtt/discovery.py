@@ -225,7 +225,7 @@ def _triggers(settings: RoomSettings, topics: Topics) -> dict[str, Component]:
         | {"value_template": "{{ value_json.event_type }}", "payload": str(EventType.WAKE)}
     }
     for tool in settings.tools:
-        if isinstance(tool, RemoteTool):
-            continue  # its server does it; nothing comes on its topic
+        if isinstance(tool, RemoteTool) or tool.publish is not None:
+            continue  # its server or its device does it; nothing comes on its topic
         triggers[f"tool_call_{tool.name}"] = trigger("tool_call", tool.name, topics.call(tool.name))
     return triggers

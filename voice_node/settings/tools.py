@@ -14,10 +14,15 @@ _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
 _DANGEROUS = re.compile(
     # anywhere in the name, but not in clock, block, flock, indoor, outdoor, doorbell, woven and proven
-    r"(?<![bcf])lock|(?<!in)(?<!out)door(?!bell)|garage|alarm|(?<![wr])oven|stove|cooktop|disarm|opengate"
-    r"|schloss|tuer|backofen|serrure|portail|cerradura|puerta|cerrojo|horno|voordeur|garagedeur"
+    r"(?<![bcf])lock|deadbolt|(?<!in)(?<!out)door(?!bell)|garage|alarm|(?<![wr])oven|stove|cooktop|disarm|opengate"
+    r"|schloss|riegel|tuer|haustur|tresor|backofen|kochfeld|kochplatte|herdplatte"
+    r"|(?:hof|garten|roll|schiebe|einfahrts)tor(?![a-z])"
+    r"|serrure|verrou|portail|portillon|coffre|cuisiniere"
+    r"|cerradura|cerrojo|candado|puerta|portones|garaje|cochera|horno|vitroceramica"
+    r"|(?:voor|achter|tuin|balkon|buiten|kelder|schuur|schuif|garage)deur|grendel|hangslot|kluis|fornuis|kookplaat"
     # only as a word of its own: they are parts of many others
-    r"|(?<![a-z])(?:arm|gates?|safe|hob|ofen|herd|tor|porte|four|cerrar|deur|slot|poort)(?![a-z])"
+    r"|(?<![a-z])(?:arm|gates?|latch|safe|hob|ofen|herd|tor|tore|tur|portes?|fours?|cerrar|desbloquear|porton|deur|deuren"
+    r"|slot|sloten|poort|poorten)(?![a-z])"
 )
 """Locks, doors, garages, gates, alarms and ovens, in the languages that the node confirms in."""
 
