@@ -17,7 +17,8 @@ DANGEROUS = {
 HARMLESS = (
     "set_light set_clock outdoor_light doorbell temperatur set_temperatur_wohnzimmer natur struktur armatur motor "
     "monitor rotor tractor report porter support fourth_light fourniture kleur kleuren odeur profondeur spiegel "
-    "timeslot navigate investigate safety_check safari shed_light herder schatten export rollladen_schliessen licht_an flatness"
+    "timeslot navigate investigate safety_check safari shed_light herder schatten export licht_an "
+    "rollladen_schliessen flatness"
 )
 
 
