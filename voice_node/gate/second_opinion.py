@@ -19,7 +19,8 @@ Open -> idle
     The gate says when: `is_held` tells it which frames hold it.
 
 Standing tones
-    A chunk that is made of standing tones is no speech, whatever the model says.
+    A chunk that is made of standing tones is no speech, whatever the model says. That is looked into where the model
+    hopes; what the model holds for nothing is only kept for it, and most candidates end so.
 
 The model is never reset between candidates: what it has heard of the room makes it better (fresh for each candidate it
 opened five times as often on noise).
@@ -47,6 +48,8 @@ OPENS_ABOVE, HOLDS_ABOVE, HOPES_ABOVE = 0.5, 0.3, 0.2
 MOST_TONAL = 0.45
 
 _OPENING, _OPENING_OF = 2, 3
+_MOST_UNASKED = 32
+"""A second, which no candidate without hope lasts."""
 _GAIN = 10 ** (12 / 20)
 """The model hears best at levels that a microphone across a room does not reach."""
 _CHUNK_BYTES = CHUNK_SAMPLES * BYTES_PER_SAMPLE
@@ -77,6 +80,8 @@ class SecondOpinion:
         self._short_look_back = frames(SHORT_LOOK_BACK_MS)
         self._lull = frames(LULL_MS)
         self._tonality = Tonality()
+        self._unasked: list[_Floats] = []
+        """Chunks that `_tonality` did not hear yet, which are as dear as the model's."""
         self._rate = ListeningRate(LISTENING_HZ)
         self._rate_hz = LISTENING_HZ
         self._unheard: deque[bytes] = deque(maxlen=frames(LOOK_BACK_MS))
@@ -100,7 +105,7 @@ class SecondOpinion:
 
     @property
     def probability(self) -> float | None:
-        """Of the chunk that was heard last, 0 where it is made of standing tones; None while nothing is heard."""
+        """Of the chunk that was heard last, 0 where hope was made of standing tones; None while nothing is heard."""
         return self._recent[-1] if self._is_listening and self._recent else None
 
     @property
@@ -189,6 +194,7 @@ class SecondOpinion:
             frames = frames[-self._short_look_back :]
         self._unheard.clear()
         self._tonality.forget()
+        self._unasked.clear()
         self._pending = self._rate.process(b"".join(frames))
         self._is_listening = True
         # Patience counts from the nomination on: what was before it is no reason to reject.
@@ -199,7 +205,8 @@ class SecondOpinion:
     def _judge(self, chunk: bytes) -> None:
         samples = np.frombuffer(chunk, "<i2").astype(np.float32)
         chance = self._confirmer.probability(np.clip(samples * np.float32(_GAIN / 32768), -1, 1))
-        if self._tonality.hear(samples) > MOST_TONAL:
+        self._unasked.append(samples)
+        if (chance > HOPES_ABOVE or len(self._unasked) >= _MOST_UNASKED) and self._is_tonal():
             chance = 0.0
         self._recent.append(chance)
         if self._hopeful_for_ms is not None:
@@ -209,6 +216,12 @@ class SecondOpinion:
             self._hopeless_ms = min(self._hopeless_ms, 0.0)
             if self._hopeful_for_ms is None:
                 self._hopeful_for_ms = _CHUNK_MS
+
+    def _is_tonal(self) -> bool:
+        """The chunk that came last is made of standing tones."""
+        shares = [self._tonality.hear(chunk) for chunk in self._unasked]
+        self._unasked.clear()
+        return shares[-1] > MOST_TONAL
 
     def _reject(self) -> None:
         self.stop()
