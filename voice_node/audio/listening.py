@@ -4,10 +4,9 @@ What is streamed does not come through here: `resample` serves that, at a grade 
 """
 
 import math
+from typing import Any
 
 import numpy as np
-
-from voice_node.model.audio import BYTES_PER_SAMPLE
 
 LISTENING_HZ = 16000
 
@@ -16,6 +15,9 @@ _PASSED_HZ = 7000
 """-6 dB here. What lies above 8 kHz folds back into where no detector looks for speech."""
 _ZEROS = 5
 """Zero crossings of the filter on each side: 0.4 ms of delay, 45 dB down half an octave above the edge."""
+_SAMPLE = np.dtype("<i2")
+
+_Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 class ListeningRate:
@@ -28,22 +30,35 @@ class ListeningRate:
         self._is_through = rate_hz == LISTENING_HZ
         self._step = rate_hz * _BLOCK_MS // 1000
         self._filter = _filter(rate_hz)
-        self._history = np.zeros(len(self._filter) - self._step, np.float32)
+        self._reach = len(self._filter) - self._step
+        self._make_room(np.zeros(self._reach, np.float32), 0)
 
     def process(self, pcm: bytes) -> bytes:
         """The block at the other rate; it holds whole milliseconds."""
         if self._is_through:
             return pcm
-        samples = np.concatenate((self._history, np.frombuffer(pcm, "<i2")), dtype=np.float32)
-        self._history = samples[-len(self._history) :]
-        width = samples.itemsize
-        pieces = np.lib.stride_tricks.as_strided(  # one row a millisecond, each with the history that it needs
-            samples,
-            shape=(len(pcm) // (BYTES_PER_SAMPLE * self._step), len(self._filter)),
+        block = np.frombuffer(pcm, _SAMPLE)
+        history = self._inside[-self._reach :]
+        if len(block) + self._reach != len(self._inside):
+            self._make_room(history, len(block))
+        else:
+            self._inside[: self._reach] = history
+        self._inside[self._reach :] = block
+        np.matmul(self._pieces, self._filter, out=self._outside)
+        self._outside.clip(-32768, 32767, out=self._outside)
+        out: bytes = self._outside.astype(_SAMPLE).tobytes()
+        return out
+
+    def _make_room(self, history: _Floats, length: int) -> None:
+        """For blocks of `length` samples: what is made once costs nothing in each of fifty frames a second."""
+        self._inside = np.concatenate((history, np.zeros(length, np.float32)))
+        width = self._inside.itemsize
+        self._pieces = np.lib.stride_tricks.as_strided(  # one row a millisecond, each with the history that it needs
+            self._inside,
+            shape=(length // self._step, len(self._filter)),
             strides=(width * self._step, width),
         )
-        out: bytes = np.clip(pieces @ self._filter, -32768, 32767).astype("<i2").tobytes()
-        return out
+        self._outside = np.empty((length // self._step, self._filter.shape[1]), np.float32)
 
 
 def _filter(rate_hz: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
