@@ -20,7 +20,16 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from enum import Enum, auto
 from typing import Protocol, assert_never
 
-from voice_node.model.control import AnswerCall, AskText, ResetConversation, SayText, SetMuted, SetSpent, StopReply
+from voice_node.model.control import (
+    AnswerCall,
+    AskText,
+    EndTurn,
+    ResetConversation,
+    SayText,
+    SetMuted,
+    SetSpent,
+    StopReply,
+)
 from voice_node.model.moment import Moment
 from voice_node.model.speech import SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
 from voice_node.model.turn import LinkChanged, Outcome, ProviderChanged, Transcript, TurnFinished, TurnLost
@@ -192,7 +201,7 @@ class Failover:
                 self.service.put(value)
                 if is_spent:
                     self._leave(SPENT)
-            case AnswerCall() | StopReply() | ResetConversation() | SetMuted():
+            case AnswerCall() | StopReply() | EndTurn() | ResetConversation() | SetMuted():
                 self.service.put(value)
                 self.local.put(value)
             case SpeechOver():

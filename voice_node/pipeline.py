@@ -242,7 +242,7 @@ class Pipeline:
                 self._pipes.request(control)
             case ctl.AskText():
                 self._pipes.request(control)
-            case ctl.AnswerCall() | ctl.ResetConversation():
+            case ctl.AnswerCall() | ctl.EndTurn() | ctl.ResetConversation():
                 inputs.offer(control)
             case ctl.CallServer():
                 stages.call_server(control)
@@ -264,7 +264,7 @@ class Pipeline:
                 if not self._is_saving:
                     self._is_saving = True
                     self._start(self._save(), "save")
-            case ctl.TuneGate() | ctl.HearPrivately() | ctl.OpenGate() | ctl.ListenFor():
+            case ctl.TuneGate() | ctl.HearPrivately() | ctl.OpenGate() | ctl.ListenFor() | ctl.HearClaim():
                 self._hearing.obey(control)
             case ctl.SoundChime(chime):
                 stages.player.chime(chime)

@@ -110,9 +110,10 @@ def test_a_model_that_cannot_stop_calling_is_stopped() -> None:
     node = board()
     for number in range(MOST_CALLS + MOST_REFUSALS):
         actions = node.hears(call(f"c{number}", arguments=json.dumps({"on": True, "n": number})))
-        assert of(ctl.StopReply, actions) == []
+        assert of(ctl.EndTurn, actions) == []
     stopped = node.hears(call("c99", arguments='{"on":true,"n":99}'))
-    assert of(ctl.StopReply, stopped) == [ctl.StopReply()]
+    assert of(ctl.EndTurn, stopped) == [ctl.EndTurn("t1")]
+    assert of(ctl.StopReply, stopped) == []
     assert answers(stopped) == ["c99"]
 
 

@@ -43,6 +43,13 @@ class StopReply:
 
 
 @dataclass(frozen=True, slots=True)
+class EndTurn:
+    """The model goes round in circles: ask it nothing more for this turn. Other turns go on."""
+
+    turn_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SayText:
     """Speak this in the node's own voice."""
 
@@ -102,6 +109,15 @@ class ListenFor:
 
     wake_words: tuple[str, ...]
     window_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class HearClaim:
+    """A room claims what was just heard."""
+
+    room: str
+    claim_id: str
+    gives_way_to: str | None = None
 
 
 class Chime(StrEnum):
@@ -171,6 +187,7 @@ Control = (
     AnswerCall
     | CallServer
     | StopReply
+    | EndTurn
     | SayText
     | AskText
     | SetMuted
@@ -179,6 +196,7 @@ Control = (
     | HearPrivately
     | OpenGate
     | ListenFor
+    | HearClaim
     | SoundChime
     | ResetConversation
     | ReloadSettings

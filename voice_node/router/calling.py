@@ -274,7 +274,7 @@ class Calling:
             *self._problems.tell(refused.code, f"{place} was not called: {_plain(refused.code)}", call.turn_id),
             ctl.Audit(entry),
         ]
-        return [*actions, *self._stop_reply(now)] if self._rules.refused(call.turn_id) else actions
+        return [*actions, ctl.EndTurn(call.turn_id)] if self._rules.refused(call.turn_id) else actions
 
     def _refuse_wish(self, wish: Wish, by: str, refused: Refused, now: Moment) -> list[Action]:
         """A person, or nobody, has decided."""

@@ -27,6 +27,7 @@ RETURNABLE = frozenset(
     {LostReason.DISCONNECTED, LostReason.STALE, LostReason.REFUSED, LostReason.TIMEOUT, LostReason.SPENT}
 )
 """Losses that another session might make good."""
+UNWANTED = '{"error": "refused: the answer is not wanted any more"}'
 CALL_PATIENCE_S = 90.0
 """How long a call may stay open; the router answers every call within a tool's longest `timeout_s`, 60 s."""
 
@@ -71,14 +72,20 @@ class Answers:
 
     def stop(self, now: Moment, step: Step) -> None:
         """Cancel the response under way, and the ones that open calls would lead to; what waits behind goes on."""
-        active = self.turns.get(self.sequencer.active_turn)
         for turn in self.turns:
-            if turn is active or turn.open_calls:
-                turn.is_stopped = True
-                turn.touched_at = now.at
-                self.turns.withdraw(turn)
-                self.ask_again(turn, now, step)
-        if active is not None:
+            if turn.turn_id == self.sequencer.active_turn or turn.open_calls:
+                self.stop_turn(turn.turn_id, now, step)
+
+    def stop_turn(self, turn_id: str, now: Moment, step: Step) -> None:
+        """Cancel its response if it is under way, and ask for none after its open calls."""
+        turn = self.turns.get(turn_id)
+        if turn is None:
+            return
+        turn.is_stopped = True
+        turn.touched_at = now.at
+        self.turns.withdraw(turn)
+        self.ask_again(turn, now, step)
+        if turn_id == self.sequencer.active_turn:
             self.cancel(self.sequencer.active_response, step)
 
     def cancel(self, response_id: str | None, step: Step) -> None:
@@ -235,6 +242,12 @@ class Answers:
         self.memory.item(turn.turn_id, item_id)
         step.sends.append(ev.CreateCallOutput(event_id, item_id, call_id, output))
         self.ask_again(turn, now, step)
+
+    def refuse_call(self, call_id: str, step: Step) -> None:
+        """A call came that nobody waits for: the model learns that nothing was done."""
+        if self.is_ready and self.turns.refuse_call(call_id):
+            event_id = self.memory.new_id()
+            step.sends.append(ev.CreateCallOutput(event_id, f"out_{event_id}", call_id, UNWANTED))
 
     def ask_again(self, turn: Turn, now: Moment, step: Step) -> None:
         """Let the model go on once every call of its last response is answered and that response is done."""

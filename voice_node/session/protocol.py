@@ -23,7 +23,16 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, assert_never
 
-from voice_node.model.control import AnswerCall, AskText, ResetConversation, SayText, SetMuted, SetSpent, StopReply
+from voice_node.model.control import (
+    AnswerCall,
+    AskText,
+    EndTurn,
+    ResetConversation,
+    SayText,
+    SetMuted,
+    SetSpent,
+    StopReply,
+)
 from voice_node.model.moment import Moment
 from voice_node.model.speech import Heard, SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
 from voice_node.model.turn import LinkChanged, LostReason, ServiceTrouble, TurnLost
@@ -43,7 +52,7 @@ from voice_node.settings.session import SessionSettings
 from voice_node.settings.session_limits import Dialect, dialect_of, turn_detection_of
 from voice_node.settings.tools import Tool
 
-Input = Heard | AnswerCall | AskText | SayText | StopReply | ResetConversation | SetMuted | SetSpent
+Input = Heard | AnswerCall | AskText | SayText | StopReply | EndTurn | ResetConversation | SetMuted | SetSpent
 """What the rest of the node puts into the session."""
 
 MOST_REQUESTS = 16
@@ -194,6 +203,8 @@ class Protocol:
                 self._answers.stop(now, step)
                 if item_id is not None and self.is_ready:
                     self._replies.cut(item_id, played_ms, step)
+            case EndTurn(turn_id):
+                self._answers.stop_turn(turn_id, now, step)
             case SpeechOver():
                 self._is_ending = True
             case SetMuted(is_muted):

@@ -261,7 +261,10 @@ class Replies:
         return turn
 
     def _call(self, turn: Turn, call: ev.FunctionCall, now: Moment, step: Step) -> None:
-        if turn.is_stopped or not self._answers.turns.add_call(call.call_id, turn):
+        if turn.is_stopped:
+            self._answers.refuse_call(call.call_id, step)
+            return
+        if not self._answers.turns.add_call(call.call_id, turn):
             return
         turn.mark("tool_call", now.at)
         wanted = ToolCall(turn.turn_id, call.call_id, call.name, call.arguments)
@@ -294,6 +297,9 @@ class Replies:
         step.outcomes.append(self._usage(turn, self._model, event.usage_input, event.usage_output))
         if turn is not None:
             self._turn_answered(turn, event, now, step)
+        else:
+            for call in event.calls[:MOST_CALLS]:
+                answers.refuse_call(call.call_id, step)
         self._began.clear()
         answers.ask_next(now, step)
 

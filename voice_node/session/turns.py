@@ -137,6 +137,8 @@ class Turns:
         self._responses: dict[str, Turn] = {}
         self._calls: dict[str, Turn] = {}
         self._past_items: deque[str] = deque(maxlen=64)
+        self._past_calls: deque[str] = deque(maxlen=256)
+        """Of turns that are over, and those that were refused."""
 
     def __iter__(self) -> Iterator[Turn]:
         return iter(tuple(self._turns.values()))
@@ -179,6 +181,7 @@ class Turns:
         self._turns.pop(turn.turn_id, None)
         if turn.item_id:
             self._past_items.append(turn.item_id)
+        self._past_calls += [call_id for call_id, owner in self._calls.items() if owner is turn]
         for table in (self._items, self._responses, self._calls):
             for key in [key for key, owner in table.items() if owner is turn]:
                 del table[key]
@@ -213,13 +216,20 @@ class Turns:
 
     def add_call(self, call_id: str, turn: Turn) -> bool:
         """The service made a call; False where it was announced before, or is one too many."""
-        if call_id in self._calls or turn.calls_to_answer >= MOST_CALLS:
+        if self._knows_call(call_id) or turn.calls_to_answer >= MOST_CALLS:
             return False
         self._calls[call_id] = turn
         turn.open_calls.add(call_id)
         turn.calls_to_answer += 1
         turn.is_acted_on = True
         turn.audio.clear()
+        return True
+
+    def refuse_call(self, call_id: str) -> bool:
+        """The service made a call that nobody waits for; False where it was announced before."""
+        if self._knows_call(call_id):
+            return False
+        self._past_calls.append(call_id)
         return True
 
     def of_call(self, call_id: str) -> Turn | None:
@@ -238,6 +248,7 @@ class Turns:
         self._responses.clear()
         self._calls.clear()
         self._past_items.clear()
+        self._past_calls.clear()
         for turn in self._turns.values():
             turn.phase = Phase.HELD
             turn.item_id = None
@@ -245,6 +256,9 @@ class Turns:
             turn.open_calls.clear()
             turn.withheld.clear()
             turn.calls_to_answer = 0
+
+    def _knows_call(self, call_id: str) -> bool:
+        return call_id in self._calls or call_id in self._past_calls
 
     def _bind(self, item_id: str, phase: Phase) -> Turn | None:
         for turn in self._turns.values():

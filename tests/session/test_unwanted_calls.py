@@ -1,0 +1,73 @@
+"""Calls that come when nobody wants them any more: each gets one output all the same, and nothing is done."""
+
+import json
+
+import pytest
+
+from tests.session.room import Room, done
+from voice_node.model.control import EndTurn
+from voice_node.model.turn import ToolCall
+from voice_node.session import events as ev
+
+LIGHT = ev.FunctionCall("c1", "light", "{}")
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room().up()
+
+
+def outputs(room: Room) -> list[tuple[str, str]]:
+    return [(sent.call_id, json.loads(sent.output)["error"]) for sent in room.all(ev.CreateCallOutput)]
+
+
+def test_a_call_that_crosses_a_stop_is_refused_once_however_often_it_is_told(room: Room) -> None:
+    room.ask("t1")
+    room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}))
+    room.stop()
+    room.hear(ev.CallDone("r1", LIGHT), ev.CallDone("r1", LIGHT), done("r1", "t1", calls=(LIGHT,)))
+    assert outputs(room) == [("c1", "refused: the answer is not wanted any more")]
+    assert room.all(ToolCall) == []
+    assert room.ends() == [("t1", "completed")]  # the service was faster than the stop
+    assert [type(sent) for sent in room.all(ev.CreateResponse)] == [ev.CreateResponse]
+
+
+def test_a_call_for_a_turn_that_was_lost_is_refused() -> None:
+    room = Room(patience_s=4.0).up()
+    room.ask("t1")
+    room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}))
+    room.wait(5.0)  # somebody else answers
+    assert [returned.turn_id for returned in room.returned] == ["t1"]
+    room.hear(ev.CallDone("r1", LIGHT), done("r1", "t1", calls=(LIGHT, ev.FunctionCall("c2", "light", "{}"))))
+    assert [call_id for call_id, _ in outputs(room)] == ["c1", "c2"]
+    assert room.all(ToolCall) == []
+
+
+def test_a_call_that_was_answered_and_is_told_again_late_gets_no_second_output(room: Room) -> None:
+    room.ask("t1")
+    room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}), done("r1", "t1", calls=(LIGHT,)))
+    room.answer("c1", '{"result": "on", "error": ""}')
+    room.reply("r2", "t1")
+    assert room.ends() == [("t1", "completed")]
+    room.hear(ev.CallDone("r1", LIGHT))
+    assert [call_id for call_id, _ in outputs(room)] == ["c1"]
+
+
+def test_the_end_of_one_turn_leaves_the_others_alone(room: Room) -> None:
+    room.ask("t1")
+    room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}), done("r1", "t1", calls=(LIGHT,)))
+    room.ask("t2")
+    room.hear(ev.ResponseCreated("r2", {"turn_id": "t2"}))
+    room.put(EndTurn("t1"))
+    assert room.all(ev.CancelResponse) == []
+    room.answer("c1", '{"error": "refused"}')
+    assert room.ends() == [("t1", "cancelled")]
+    room.hear(done("r2", "t2"))
+    assert room.ends() == [("t1", "cancelled"), ("t2", "completed")]
+
+
+def test_the_end_of_the_turn_that_is_answered_cancels_its_response(room: Room) -> None:
+    room.ask("t1")
+    room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}))
+    room.put(EndTurn("t1"), EndTurn("t9"))
+    assert [sent.response_id for sent in room.all(ev.CancelResponse)] == ["r1"]
