@@ -46,7 +46,9 @@ _LARGEST_PACKET = 1024 * 1024
 _DEFAULT_RECEIVE_MAXIMUM = 20
 """What mosquitto grants without saying so under MQTT 3.1.1."""
 LOST = "the connection was lost"
-_REFUSALS = {132: "the protocol version", 133: "the client id", 134: "user name or password", 135: "this login"}
+_REFUSALS = {132: "the protocol version", 133: "the client id", 134: "the user name or the password"}
+# mosquitto's word for a wrong password; others say so of a login without rights.
+_REFUSALS |= {135: "this login: look at mqtt.username and the password"}
 _REFUSALS |= {138: "this client (it is banned)", 140: "the authentication method"}
 _BAD_PACKETS = frozenset({129, 130, 144, 147, 149, 150, 151, 153})
 """Malformed, protocol error, topic name, receive maximum, too large, rate, quota, payload format."""
