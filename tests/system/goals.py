@@ -51,7 +51,7 @@ async def _storms(size: Size, folder: Path) -> list[Result]:
     for seed in range(size.seed, size.seed + size.of(1, 3)):
         place = folder / str(seed)
         place.mkdir()
-        outcome = await storm(seed, size.of(60, 1000), place)
+        outcome = await storm(seed, size.of(60, 1000), place, size.of(500, 40_000))
         result = Result("G1 G2 G3", "storm", seed, seconds=outcome.seconds, failures=outcome.failures)
         result.figures = {
             "faults": outcome.faults.total(),
