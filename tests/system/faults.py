@@ -3,7 +3,7 @@
 Real nodes speak, each through its proxies, to a real broker and to a server that writes down what it sends. A seed's
 dice break the links (reset, cut, stall, refuse), and kill -9 the broker and nodes. In the end the sets are compared.
 
-With a number of calls the rooms are asked in writing too, again and again, for eight calls each, until there were so many.
+With a number of calls the rooms are asked in writing too, for eight calls each time, until there were so many.
 
 The waits between two connections are shortened to a second at most, so that a minute holds more than two faults a
 room; nothing else about the nodes is changed.
