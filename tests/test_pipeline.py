@@ -218,8 +218,10 @@ async def test_a_delivery_that_hangs_holds_up_nothing() -> None:
         house.tell(call("c2"))
         house.pipes.order(cmd.Stop())
         await until(lambda: house.player.stops == 1)
+        assert house.broker.delivered == []
         house.broker.may_deliver.set()
         await until(lambda: len(house.broker.delivered) == 2)
+        assert [json.loads(message.payload)["call_id"] for message in house.broker.delivered] == ["c1", "c2"]
 
 
 async def test_a_call_that_nobody_answers_is_answered_by_its_deadline() -> None:
@@ -242,6 +244,8 @@ async def test_an_answer_reaches_a_session_that_is_behind() -> None:
         await until(lambda: house.payloads("response/ask"))
         house.session.may_read.set()
         await until(lambda: house.heard(ctl.AnswerCall) and house.heard(ctl.AskText))
+        assert house.heard(ctl.AnswerCall) == [ctl.AnswerCall("c1", "1")]
+        assert [asked.text for asked in house.heard(ctl.AskText)] == ["?"]
 
 
 # Commands
@@ -263,7 +267,8 @@ async def test_controls_reach_their_stages() -> None:
 async def test_the_volume_is_kept_over_restarts() -> None:
     async with House().at_work() as house:
         house.pipes.order(cmd.SetSetting("volume", 30))
-        await until(lambda: ("settings", {"volume": {"value": 30, "file": 70}}) in house.remembered)
+        await until(lambda: "settings" in dict(house.remembered))
+        assert house.remembered == [("settings", {"volume": {"value": 30, "file": 70}})]
 
 
 async def test_what_is_kept_is_kept_in_order() -> None:
@@ -412,6 +417,9 @@ async def test_a_recording_goes_on_where_its_turn_is_lost_before_it_was_said() -
         await until(lambda: house.codes() == ["turn_lost"])
         house.source.give(*[SILENT] * 6, *UTTERANCE)
         await until(lambda: len(house.heard(SpeechEnded)) == 2)
+        first, second = house.heard(SpeechEnded)
+        assert first.turn_id != second.turn_id
+        assert house.codes() == ["turn_lost", "turn_lost"], "each is told, and holds up nothing"
 
 
 async def test_a_recording_that_is_in_a_segment_ends_when_the_session_is_refused() -> None:
@@ -626,8 +634,9 @@ async def test_a_signal_before_the_start_and_after_the_end_is_no_bug() -> None:
     house.pipeline.reload()
     async with house.at_work():
         await house.pipeline.stop()
-        await house.end()
+        assert await house.end() is End.DONE, "nobody was there to begin again"
         house.pipeline.reload()
+    assert house.history[-2:] == ["broker stopped", "player closed"]
 
 
 async def test_a_slow_disk_writes_the_last_of_many_values() -> None:
@@ -688,6 +697,8 @@ async def test_a_device_that_is_shut_or_known_to_be_away_starves_nobody(
         house.tell(CaptureChanged(is_open=is_muted, device="Seeed", detail="it went away"))
         feeds = house.feeds
         await until(lambda: house.feeds > feeds + 3)
+        assert house.life is not None
+        assert not house.life.done()
 
 
 @pytest.mark.parametrize("is_wanted", [True, False])
@@ -743,3 +754,6 @@ async def test_a_diagnosis_keeps_no_room_from_ending() -> None:
     async with House().at_work() as house:
         house.pipes.order(cmd.Diagnose())
         await until(lambda: house.pipeline._examination is not None)
+        await house.pipeline.stop()
+        assert await house.end() is End.DONE
+        assert house.examinations == 0

@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.typing import Origin
 
-from tests.fakes.schema import needs_schema
+from tests.fakes.schema import needs_schema, published
 from tests.local.client import called, client_of, needs_espeak, needs_sox, said, served, utter
 from tests.local.rooms import GET_TIME, SET_LIGHT, as_offered
 
@@ -20,6 +20,8 @@ from tests.local.rooms import GET_TIME, SET_LIGHT, as_offered
 @needs_schema
 def test_the_schema_is_here_to_judge_by() -> None:
     """Skipped, it says why the events of this file were not judged."""
+    for dialect in ("ga", "beta"):
+        assert {"session.created", "response.done", "error"} <= published("server", dialect)
 
 
 async def test_a_written_turn_calls_the_tool_and_speaks_its_result() -> None:
@@ -512,6 +514,8 @@ async def test_the_server_ends_at_once_although_somebody_is_still_asking() -> No
         await writer.drain()
         async with asyncio.timeout(5):
             await server.close()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
         writer.close()
 
 

@@ -28,6 +28,7 @@ from voice_node.model.control import AnswerCall, AskText, SetSpent
 from voice_node.model.speech import SpeechOver
 from voice_node.model.turn import LinkChanged, ReplyAudio, ServiceTrouble, ToolCall, Transcript, TurnLost
 from voice_node.session import connection as connection_module
+from voice_node.session.connection import UNREAD
 from voice_node.session.step import Returned
 
 
@@ -174,7 +175,10 @@ async def test_a_server_that_does_not_read_is_given_up() -> None:
         flood = asyncio.create_task(room.say("t1", SECOND * 240))
         await until(lambda: len(server.requests) == 2, 20)
         flood.cancel()
-        await until(lambda: [link.is_up for link in room.all(LinkChanged)][:3] == [True, False, True])
+        await until(lambda: len(room.all(LinkChanged)) == 3)
+        _, lost, again = room.all(LinkChanged)
+        assert (lost.is_up, lost.is_trouble, lost.detail) == (False, True, UNREAD)
+        assert again.is_up
 
 
 async def test_a_handshake_that_never_answers() -> None:

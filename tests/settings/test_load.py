@@ -304,7 +304,7 @@ def test_lenience_does_not_make_a_session_of_none(tmp_path: Path) -> None:
     ]
 
 
-def never_anything_but_a_config_error(folder: Path, content: bytes) -> None:
+def assert_read_or_refused_plainly(folder: Path, content: bytes) -> None:
     path = folder / "fuzzed.yaml"
     path.write_bytes(content)
     try:
@@ -368,7 +368,7 @@ def test_a_mutated_file_gives_nothing_but_a_config_error(tmp_path: Path, edits: 
     content = BEDROOM
     for start, length, piece in edits:
         content = content[:start] + piece + content[start + length :]
-    never_anything_but_a_config_error(tmp_path, content)
+    assert_read_or_refused_plainly(tmp_path, content)
 
 
 @FUZZ
@@ -379,7 +379,7 @@ def test_a_mutated_file_gives_nothing_but_a_config_error(tmp_path: Path, edits: 
 )
 @example(b'a: "\\UFFFFFFFF"')
 def test_rubbish_gives_nothing_but_a_config_error(tmp_path: Path, content: bytes) -> None:
-    never_anything_but_a_config_error(tmp_path, content)
+    assert_read_or_refused_plainly(tmp_path, content)
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-5, 10**20) | st.floats() | st.text(max_size=5)
@@ -412,13 +412,11 @@ def rooms(draw: st.DrawFn) -> str:
 @FUZZ
 @given(rooms())
 def test_wrong_values_give_nothing_but_a_config_error(tmp_path: Path, text: str) -> None:
-    never_anything_but_a_config_error(tmp_path, text.encode())
+    assert_read_or_refused_plainly(tmp_path, text.encode())
 
 
 def test_the_kitchen_with_one_line_less_or_changed_never_breaks_the_loader(tmp_path: Path) -> None:
     lines = KITCHEN.splitlines(keepends=True)
     for index in range(0, len(lines), 9):
-        never_anything_but_a_config_error(tmp_path, b"".join(lines[:index] + lines[index + 1 :]))
-        never_anything_but_a_config_error(
-            tmp_path, b"".join([*lines[:index], b"  " + lines[index], *lines[index + 1 :]])
-        )
+        assert_read_or_refused_plainly(tmp_path, b"".join(lines[:index] + lines[index + 1 :]))
+        assert_read_or_refused_plainly(tmp_path, b"".join([*lines[:index], b"  " + lines[index], *lines[index + 1 :]]))

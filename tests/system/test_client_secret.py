@@ -13,8 +13,8 @@ HOUSE = [Tool.model_validate(LIGHT), Tool.model_validate(HEATING)]
 KEY = "sk-canary-3141592653589793"
 
 
-async def replayed(folder: Path, port: int, session: dict[str, Any], **environ: str) -> Program:
-    """One sentence becomes one call; the node that did it."""
+async def assert_one_call_comes_of_it(folder: Path, port: int, session: dict[str, Any], **environ: str) -> None:
+    """And no secret is told."""
     room = write_room(folder, port, session=session)
     async with home(port) as spy:
         with Program(folder, "replay", room, recording(folder / "one.wav", 1), "--fast", environ=environ) as node:
@@ -22,11 +22,10 @@ async def replayed(folder: Path, port: int, session: dict[str, Any], **environ: 
         assert [call["name"] for call in calls(spy)] == ["set_light"]
     assert "canary" not in node.log + node.output
     assert "ek_" not in node.log + node.output
-    return node
 
 
 async def test_the_embedded_server_mints_for_its_own_room(tmp_path: Path, broker: Broker) -> None:
-    await replayed(tmp_path, broker.port, {"provider": "local", "auth": "client_secret"})
+    await assert_one_call_comes_of_it(tmp_path, broker.port, {"provider": "local", "auth": "client_secret"})
 
 
 async def test_a_node_without_a_key_is_given_secrets_by_a_server_at_home(tmp_path: Path, broker: Broker) -> None:
@@ -34,7 +33,7 @@ async def test_a_node_without_a_key_is_given_secrets_by_a_server_at_home(tmp_pat
     async with HttpServer(minted) as minting, served(HOUSE, api_key="ek_canary") as (_, port):
         url = f"ws://127.0.0.1:{port}/v1/realtime"
         auth = {"url": f"http://127.0.0.1:{minting.port}/mint"}
-        await replayed(tmp_path, broker.port, {"provider": "custom", "url": url, "auth": auth})
+        await assert_one_call_comes_of_it(tmp_path, broker.port, {"provider": "custom", "url": url, "auth": auth})
     assert "authorization" not in minting.asked[0].headers
 
 
@@ -42,4 +41,4 @@ async def test_a_node_with_a_key_mints_at_the_provider(tmp_path: Path, broker: B
     async with served(HOUSE, api_key=KEY) as (_, port):
         url = f"ws://127.0.0.1:{port}/v1/realtime"
         session = {"provider": "custom", "url": url, "auth": "client_secret"}
-        await replayed(tmp_path, broker.port, session, OPENAI_API_KEY=KEY)
+        await assert_one_call_comes_of_it(tmp_path, broker.port, session, OPENAI_API_KEY=KEY)

@@ -93,7 +93,7 @@ def words(room: Node, role: str) -> list[tuple[str, str]]:
     return [(line.turn_id, line.text) for line in room.all(Transcript) if line.role == role and line.is_final]
 
 
-async def a_good_turn(room: Node, turn_id: str = "next") -> None:
+async def assert_next_turn_works(room: Node, turn_id: str = "next") -> None:
     """The next turn works."""
     before = len(await room.ended(0))
     await room.say(turn_id)
@@ -119,6 +119,7 @@ async def test_row_01_a_close_code_alone_is_understood() -> None:
         node(server.url) as room,
     ):
         await until(lambda: room.failure is not None)
+        assert "beta" in str(room.failure)
 
 
 @pytest.mark.parametrize("provider", ["openai", "xai", "local", "localai"])
@@ -136,19 +137,19 @@ async def test_row_02_the_hour_is_over_and_the_library_calls_it_a_good_end() -> 
         ) as server,
         node(server.url) as room,
     ):
-        await a_good_turn(room, "t1")
+        await assert_next_turn_works(room, "t1")
         go.set()
         await until(lambda: len(server.requests) == 2)
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 async def test_row_02_the_session_is_renewed_before_it_ends_and_between_turns() -> None:
     ends_soon = greet(expires_at=time.time() + 100)  # renewed 25 s before that
     scripts: list[Script] = [[*ends_soon, *spoken_turn()], [*greet(), *remembered(2), *spoken_turn(2)]]
     async with RealtimeServer(*scripts) as server, node(server.url, speed=50) as room:
-        await a_good_turn(room, "t1")
+        await assert_next_turn_works(room, "t1")
         await until(lambda: len(server.requests) == 2)
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
         assert not any(link.is_trouble for link in room.all(LinkChanged))
 
 
@@ -171,10 +172,10 @@ async def test_row_03_the_conversation_is_rebuilt_in_order_and_before_anything_e
         *spoken_turn(2),
     )
     async with RealtimeServer([*greet(), *spoken_turn(), Pause(go), Drop()], again) as server, node(server.url) as room:
-        await a_good_turn(room, "t1")
+        await assert_next_turn_works(room, "t1")
         go.set()
         await until(lambda: len(server.requests) == 2)
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 async def test_row_04_a_connection_that_is_dead_is_noticed_by_its_pong() -> None:
@@ -184,14 +185,14 @@ async def test_row_04_a_connection_that_is_dead_is_noticed_by_its_pong() -> None
     ):
         await room.is_up()
         await until(lambda: len(server.requests) == 2)
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 @pytest.mark.parametrize("code", [1001, 1011, 1012, 1013])
 async def test_row_04_ends_that_heal_are_tried_again(code: int) -> None:
     async with RealtimeServer([*greet(), Close(code)], [*greet(), *spoken_turn()]) as server, node(server.url) as room:
         await until(lambda: len(server.requests) == 2)
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 # --- one response at a time ---------------------------------------------------------------------------------------
@@ -221,7 +222,7 @@ async def test_row_05_a_response_that_the_service_began_makes_ours_wait() -> Non
         assert await room.ended(1) == [("t1", "completed")]
         assert [piece.response_id for piece in room.played if isinstance(piece, ReplyAudio)] == ["resp_1"]
         assert room.all(ServiceTrouble) == []
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 async def test_row_05_two_turns_at_once_ask_one_after_the_other() -> None:
@@ -237,7 +238,7 @@ async def test_row_05_two_turns_at_once_ask_one_after_the_other() -> None:
         await room.inputs.put(ctl.AskText("t1", "one"))
         await room.inputs.put(ctl.AskText("t2", "two"))
         assert await room.ended(2) == [("t1", "completed"), ("t2", "completed")]
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 # --- tools --------------------------------------------------------------------------------------------------------
@@ -269,7 +270,7 @@ async def test_row_06_a_result_goes_at_once_and_the_next_response_after_all_resu
         go.set()
         assert await room.ended(1) == [("t1", "completed")]
         assert [asked.call_id for asked in room.all(ToolCall)] == ["call_1", "call_2"]
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 async def test_row_07_a_call_of_a_cancelled_response_is_not_made() -> None:
@@ -290,7 +291,7 @@ async def test_row_07_a_call_of_a_cancelled_response_is_not_made() -> None:
         await room.inputs.put(ctl.AskText("t1", "lights on"))
         assert await room.ended(1) == [("t1", "cancelled")]
         assert room.all(ToolCall) == []
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 @pytest.mark.parametrize("arguments", ['{"on": tr', "[]", "no JSON"])
@@ -320,7 +321,7 @@ def cut(played_ms: int, *expected: Expect) -> Script:
     )
 
 
-async def silence(server: RealtimeServer, played_ms: int, **values: Any) -> None:
+async def assert_reply_is_silenced(server: RealtimeServer, played_ms: int, **values: Any) -> None:
     """Stop the reply when its sound has come; what comes late is not heard, and the next turn works."""
     async with server, node(server.url, **values) as room:
         await room.inputs.put(ctl.AskText("t1", "a story"))
@@ -329,7 +330,7 @@ async def silence(server: RealtimeServer, played_ms: int, **values: Any) -> None
         assert await room.ended(1) == [("t1", "cancelled")]
         assert len([piece for piece in room.played if isinstance(piece, ReplyAudio)]) == 1
         assert room.all(ServiceTrouble) == []
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 def at(audio_end_ms: int) -> Expect:
@@ -338,17 +339,17 @@ def at(audio_end_ms: int) -> Expect:
 
 
 async def test_row_08_a_reply_is_cut_where_it_was_heard() -> None:
-    await silence(RealtimeServer(cut(400, at(400))), 400)
+    await assert_reply_is_silenced(RealtimeServer(cut(400, at(400))), 400)
 
 
 async def test_row_08_never_beyond_what_came() -> None:
     """57340 ms played of 1000 that came: all was heard, there is nothing to cut."""
-    await silence(RealtimeServer(cut(57340)), 57340)
+    await assert_reply_is_silenced(RealtimeServer(cut(57340)), 57340)
 
 
 async def test_row_09_what_nobody_heard_is_deleted_not_truncated() -> None:
     delete = Expect("conversation.item.delete", lambda event: event["item_id"] == "item_r1")
-    await silence(RealtimeServer(cut(0, delete)), 0)
+    await assert_reply_is_silenced(RealtimeServer(cut(0, delete)), 0)
 
 
 async def test_row_10_a_cancel_that_crosses_the_end_of_the_response() -> None:
@@ -367,7 +368,7 @@ async def test_row_10_a_cancel_that_crosses_the_end_of_the_response() -> None:
         await until(lambda: bool(room.played))
         await room.inputs.put(ctl.StopReply())
         await room.ended(1)
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
         assert room.all(ServiceTrouble) == []
 
 
@@ -381,7 +382,7 @@ async def test_row_11_too_little_is_not_committed() -> None:
     ):
         await room.say("t1", bytes(4798))
         assert await room.ended(1) == [("t1", "empty")]
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 async def test_row_11_a_service_that_heard_nothing() -> None:
@@ -396,7 +397,7 @@ async def test_row_11_a_service_that_heard_nothing() -> None:
     async with server, node(server.url) as room:
         await room.say("t1")
         assert await room.ended(1) == [("t1", "empty")]
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 def commit_id(server: RealtimeServer) -> str:
@@ -508,7 +509,7 @@ async def test_row_15_transcripts_come_late_and_in_any_order() -> None:
         await room.say("t2")
         assert sorted(await room.ended(2)) == [("t1", "completed"), ("t2", "completed")]
         assert words(room, "user") == [("t2", "words 2"), ("t1", "words 1")]
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 async def test_row_15_a_transcript_that_never_comes_is_told() -> None:
@@ -526,13 +527,13 @@ async def test_row_15_a_transcript_that_never_comes_is_told() -> None:
         assert [(trouble.code, trouble.turn_id) for trouble in room.all(ServiceTrouble)] == [
             ("transcript_missing", "t1")
         ]
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 async def test_row_16_transcription_is_asked_for_and_a_service_that_has_none_is_told_of() -> None:
     without = {"type": "realtime", "audio": {"input": {"transcription": None}}}
     async with RealtimeServer([*greet(without), *spoken_turn()]) as server, node(server.url) as room:
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
         assert server.events[0]["session"]["audio"]["input"]["transcription"]["model"] == "gpt-transcribe"
         (trouble,) = room.all(ServiceTrouble)
         assert trouble.code == "settings_kept"
@@ -558,7 +559,7 @@ async def test_row_16_a_transcription_that_failed_ends_its_turn_and_is_told() ->
         await room.say("t1")
         assert await room.ended(1) == [("t1", "completed")]
         assert [trouble.code for trouble in room.all(ServiceTrouble)] == ["transcription_failed"]
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 @pytest.mark.parametrize("model", ["gpt-live-transcribe", "gpt-realtime-whisper"])
@@ -655,7 +656,7 @@ async def test_row_19_a_failure_that_only_response_done_tells(code: str) -> None
         assert await room.ended(1) == [("t1", "failed")]
         assert [end.detail for end in room.all(TurnFinished)] == [code]
         assert [trouble.code for trouble in room.all(ServiceTrouble)] == [code]
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 @pytest.mark.parametrize("code", ["insufficient_quota", "rate_limit_exceeded"])
@@ -686,7 +687,7 @@ async def test_row_20_old_turns_leave_the_conversation() -> None:
     script = (*greet(), *spoken_turn(1), *spoken_turn(2), delete, *spoken_turn(3), delete)
     async with RealtimeServer(script) as server, node(server.url, conversation={"keep_turns": 1}) as room:
         for turn_id in ("t1", "t2", "t3"):
-            await a_good_turn(room, turn_id)
+            await assert_next_turn_works(room, turn_id)
         await until(lambda: server.types().count("conversation.item.delete") == 2)
         gone = [event["item_id"] for event in server.events if event["type"] == "conversation.item.delete"]
         assert gone == ["item_1", "item_2"]
@@ -697,9 +698,9 @@ async def test_row_20_nobody_speaks_and_the_session_ends() -> None:
         RealtimeServer([*greet(), *spoken_turn()], [*greet(), *spoken_turn(2)]) as server,
         node(server.url, connect="on_speech", conversation={"idle_reset_s": 0.3}) as room,
     ):
-        await a_good_turn(room, "t1")
+        await assert_next_turn_works(room, "t1")
         await until(lambda: not room.all(LinkChanged)[-1].is_up)
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
 
 
 def test_row_21_cached_tokens_are_a_part_of_the_others() -> None:
@@ -776,7 +777,7 @@ def test_row_24_what_is_held_has_a_bound() -> None:
 async def test_row_25_a_message_of_three_mebibytes() -> None:
     large = {"type": "conversation.item.retrieved", "item": {"audio": "A" * 3 * 2**20}}
     async with RealtimeServer([*greet(), emit(large), *spoken_turn()]) as server, node(server.url) as room:
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
         assert len(server.requests) == 1
 
 
@@ -811,7 +812,7 @@ async def test_row_27_a_response_that_nobody_asked_for_is_cancelled_and_not_hear
     script = (*greet(), Emit(own[:4]), Expect("response.cancel"), Emit(own[4:]), *spoken_turn())
     async with RealtimeServer(script) as server, node(server.url) as room:
         await until(lambda: "response.cancel" in server.types())
-        await a_good_turn(room)
+        await assert_next_turn_works(room)
         assert [piece.response_id for piece in room.played if isinstance(piece, ReplyAudio)] == ["resp_1"]
 
 

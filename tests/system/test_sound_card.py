@@ -125,6 +125,7 @@ async def test_a_microphone_that_is_missing_at_the_start_is_used_when_it_comes(
             await met_on(spy, "tool/set_heating/call")
             noise.kill()
             noise.wait()
+        assert [call["name"] for call in calls(spy)] == ["set_light", "set_heating"]
 
 
 async def test_a_card_that_is_pulled_and_comes_back_hears_and_speaks_and_nothing_chatters(

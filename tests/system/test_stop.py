@@ -28,7 +28,7 @@ DEADLINE_S = 5 + 2
 """The node's own, and what a busy machine adds."""
 
 
-async def stopped(node: Program, number: signal.Signals = signal.SIGTERM) -> None:
+async def assert_stops_in_time(node: Program, number: signal.Signals = signal.SIGTERM) -> None:
     """Tell it to stop; it must be gone in time and in order."""
     began = time.monotonic()
     node.signal(number)
@@ -37,7 +37,7 @@ async def stopped(node: Program, number: signal.Signals = signal.SIGTERM) -> Non
     assert "Traceback" not in node.log
 
 
-async def said_offline(spy: MqttSpy) -> None:
+async def assert_says_offline(spy: MqttSpy) -> None:
     """By itself or by its will."""
     await met(spy, lambda seen: below(seen) == "availability" and seen.payload == b"offline")
 
@@ -47,8 +47,8 @@ async def test_idle(tmp_path: Path, broker: Broker, number: signal.Signals) -> N
     async with MqttSpy(broker.port) as spy:
         with Program(tmp_path, "run", write_room(tmp_path, broker.port)) as node:
             await online(spy)
-            await stopped(node, number)
-        await said_offline(spy)
+            await assert_stops_in_time(node, number)
+        await assert_says_offline(spy)
 
 
 async def test_in_the_middle_of_a_sentence(tmp_path: Path, broker: Broker) -> None:
@@ -57,8 +57,8 @@ async def test_in_the_middle_of_a_sentence(tmp_path: Path, broker: Broker) -> No
     async with MqttSpy(broker.port) as spy:
         with Program(tmp_path, "run", room) as node:
             await state(spy, "listening")
-            await stopped(node)
-        await said_offline(spy)
+            await assert_stops_in_time(node)
+        await assert_says_offline(spy)
 
 
 async def test_while_a_tool_call_is_open(tmp_path: Path, broker: Broker) -> None:
@@ -68,8 +68,8 @@ async def test_while_a_tool_call_is_open(tmp_path: Path, broker: Broker) -> None
             await online(spy)
             await spy.publish(BASE + "request/ask", '{"text": "turn on the kitchen light"}')
             await met_on(spy, "tool/set_light/call")
-            await stopped(node)
-        await said_offline(spy)
+            await assert_stops_in_time(node)
+        await assert_says_offline(spy)
 
 
 async def test_while_the_broker_hangs(tmp_path: Path, broker: Broker) -> None:
@@ -77,15 +77,15 @@ async def test_while_the_broker_hangs(tmp_path: Path, broker: Broker) -> None:
         with Program(tmp_path, "run", write_room(tmp_path, broker.port)) as node:
             await online(spy)
             broker.freeze()
-            await stopped(node)
+            await assert_stops_in_time(node)
             broker.thaw()
-        await said_offline(spy)
+        await assert_says_offline(spy)
 
 
 async def test_while_no_broker_is_there(tmp_path: Path, free_port: int) -> None:
     with Program(tmp_path, "run", write_room(tmp_path, free_port)) as node:
         await node.said("No broker at")
-        await stopped(node)
+        await assert_stops_in_time(node)
 
 
 @pytest.mark.slow
@@ -101,8 +101,8 @@ async def test_while_the_server_hangs(tmp_path: Path, broker: Broker, free_port:
                 server.signal(signal.SIGSTOP)
                 await spy.publish(BASE + "request/ask", '{"text": "turn on the kitchen light"}')
                 await state(spy, "thinking")
-                await stopped(node)
-            await said_offline(spy)
+                await assert_stops_in_time(node)
+            await assert_says_offline(spy)
 
 
 @pytest.mark.parametrize("command", [["run"], ["replay"]])
@@ -122,7 +122,7 @@ async def test_a_second_one_in_the_same_room_ends_with_a_line_and_harms_nothing(
             await until(lambda: node.log.count("Connected to the broker") == 2, 30)
             with Program(tmp_path, *command, room, *recordings) as third:
                 assert await third.ended() == 75
-            await stopped(node)
+            await assert_stops_in_time(node)
         assert [seen.payload for seen in spy.messages if below(seen) == "availability"][:1] == [b"online"]
 
 
