@@ -25,6 +25,7 @@ from tests.system.disk import bad_disks, kill_writers
 from tests.system.faults import storm
 from tests.system.goal import GOALS, Result
 from tests.system.recovery import away, recover
+from tests.system.recovery_sound import microphone_back
 from tests.system.round_trip import round_trips
 from tests.system.soak import MEBIBYTE, Soaked, soak
 from tests.system.stale import storm_of_commands
@@ -71,8 +72,8 @@ async def _stale(size: Size, _folder: Path) -> list[Result]:
     return [await asyncio.to_thread(storm_of_commands, size.of(1000, 10_000), size.seed)]
 
 
-async def _recovery(size: Size, _folder: Path) -> list[Result]:
-    results = await recover(size.of(1, 5))
+async def _recovery(size: Size, folder: Path) -> list[Result]:
+    results = [await microphone_back(folder, size.of(3, 50), size.seed), *await recover(size.of(1, 5))]
     return results if size.is_short else results + await away(600)
 
 

@@ -43,7 +43,7 @@ async def away(outage_s: float) -> list[Result]:
     results = []
     for what, times_s in zip(("broker", "service"), pair, strict=True):
         result = Result("G5", f"{what} back after {outage_s:.0f} s")
-        _fill(result, times_s, 35.0, is_worst=True)
+        fill(result, times_s, 35.0, is_worst=True)
         result.seconds = time.monotonic() - began
         results.append(result)
     return results
@@ -54,12 +54,13 @@ async def _measure(
 ) -> Result:
     result, began = Result("G5", what), time.monotonic()
     times_s = [one for _ in range(rounds) for one in await measure()]
-    _fill(result, times_s, most_s, is_worst=is_worst)
+    fill(result, times_s, most_s, is_worst=is_worst)
     result.seconds = time.monotonic() - began
     return result
 
 
-def _fill(result: Result, times_s: Sequence[float], most_s: float, *, is_worst: bool) -> None:
+def fill(result: Result, times_s: Sequence[float], most_s: float, *, is_worst: bool) -> None:
+    """The figures of so many times, and whether they hold."""
     ordered = sorted(times_s)
     p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
     result.figures = {
