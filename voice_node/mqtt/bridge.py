@@ -11,6 +11,8 @@ import logging
 import random
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import assert_never
@@ -95,6 +97,7 @@ class Bridge:
         self._outgoing.offer(self._availability(b"online"), 0)  # the first of the latest: it opens every connection
         self._direct: dict[int, asyncio.Future[Published]] = {}
         self._most_direct = MOST_IN_FLIGHT
+        self._has_place = asyncio.Event()
         self._largest_packet: int | None = None
         self._connection: Connection | None = None
         self._online_since: float | None = None
@@ -157,7 +160,8 @@ class Bridge:
             connection.abandon()
 
     async def publish(self, message: Message, timeout_s: float = 5.0) -> Published:
-        """Send `message` now or never, and say what became of it; for tool calls and responses."""
+        """Send `message` now or never, and say what became of it; for tool calls."""
+        message = await self._take_place(message, timeout_s)
         if self._connection is None or self._online_since is None or len(self._direct) >= self._most_direct:
             return Published.UNREACHABLE
         if self._is_too_large(message):
@@ -172,19 +176,33 @@ class Bridge:
         self._direct[ticket] = settled
         connection = self._connection
         try:
-            # Before its end, not at it: what is still on its way then arrives late where this process is slow.
-            patience_s = timeout_s if message.expiry_s is None else message.expiry_s * _PATIENCE
-            async with asyncio.timeout(min(timeout_s, patience_s)):
+            async with asyncio.timeout(_patience_s(message, timeout_s)):
                 result = await settled
         except TimeoutError:
             result = Published.TIMEOUT
             connection.abandon("the broker did not acknowledge a message in time")
         finally:
             del self._direct[ticket]
+            self._has_place.set()
         if result is Published.DENIED:
             self._denied += 1
             self._complain(message, "forbidden by the broker's access rules")
         return result
+
+    async def _take_place(self, message: Message, timeout_s: float) -> Message:
+        """Wait while the broker has as many to acknowledge as it takes; `message` with what is left of its time.
+
+        The policy bounds how many calls there are.
+        """
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_patience_s(message, timeout_s)):
+                while self._online_since is not None and len(self._direct) >= self._most_direct:
+                    self._has_place.clear()
+                    await self._has_place.wait()
+        left_s = None if message.expiry_s is None else message.expiry_s - (clock() - begun)
+        return replace(message, expiry_s=left_s)
 
     def offer(self, message: Message) -> None:
         """Send `message` in its turn; the rules of `Outgoing` say what may wait."""
@@ -353,6 +371,11 @@ class Bridge:
 
     def _now_ms(self) -> int:
         return int(asyncio.get_running_loop().time() * 1000)
+
+
+def _patience_s(message: Message, timeout_s: float) -> float:
+    """Before its end, not at it: what is still on its way then arrives late where this process is slow."""
+    return timeout_s if message.expiry_s is None else min(timeout_s, message.expiry_s * _PATIENCE)
 
 
 def _meaning(code: int) -> Published:
