@@ -5,11 +5,20 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from voice_node.model.command import Command
+from voice_node.model.command import Command, ReplyTo
 from voice_node.model.control import AnswerCall
 from voice_node.model.moment import Moment
 from voice_node.model.report import Happening, State
-from voice_node.model.turn import LostReason, Outcome, ResponseStatus, SpeechChanged, ToolCall, TurnFinished, TurnLost
+from voice_node.model.turn import (
+    LinkChanged,
+    LostReason,
+    Outcome,
+    ResponseStatus,
+    SpeechChanged,
+    ToolCall,
+    TurnFinished,
+    TurnLost,
+)
 from voice_node.router.action import Action
 from voice_node.router.costs import Costs
 from voice_node.router.pin import PinLock
@@ -39,6 +48,8 @@ ROOM = RoomSettings.model_validate(
     }
 )
 FACTS = {"version": "1.2.3"}
+ASKED = ReplyTo("some/topic", b"1", "t-9")
+TROUBLE = LinkChanged(is_up=False, detail="no network", is_trouble=True)
 
 
 class Switchboard:
