@@ -1,6 +1,6 @@
 """One room's protocol in a test's hands: its clock, its inputs, the server's words, and all that came of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -19,6 +19,8 @@ from voice_node.settings.tools import Tool
 BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SECOND = bytes(48_000)
 """One second of silence at the session's rate."""
+LIGHT = ev.FunctionCall("call_1", "light", "{}")
+FAN = ev.FunctionCall("call_2", "fan", "{}")
 T = TypeVar("T")
 
 
@@ -95,11 +97,11 @@ class Room:
             self.at = min(end, self.at + step_s)
             self.perform(self.protocol.tick(self.now))
 
-    def up(self) -> "Room":
-        """The connection comes up and is configured."""
+    def up(self, expires_at: float | None = None, session: Mapping[str, Any] | None = None) -> "Room":
+        """The connection comes up and is configured; `session` is what the service's first event says of it."""
         self.close = None
         self.perform(self.protocol.opened(self.now))
-        self.hear(ev.SessionCreated("sess_1", None, {}), ev.SessionUpdated({}))
+        self.hear(ev.SessionCreated("sess_1", expires_at, session or {}), ev.SessionUpdated({}))
         return self
 
     def down(self, detail: str = "the connection broke") -> None:

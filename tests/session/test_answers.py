@@ -2,12 +2,9 @@
 
 import pytest
 
-from tests.session.room import Room, done, kinds
+from tests.session.room import FAN, LIGHT, Room, done, kinds
 from voice_node.model.turn import ReplyAudio, ResponseStatus, ServiceTrouble, ToolCall, TurnFinished
 from voice_node.session import events as ev
-
-LIGHT = ev.FunctionCall("call_1", "light", "{}")
-FAN = ev.FunctionCall("call_2", "fan", "{}")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.session.room import SECOND, Room, done, kinds
+from tests.session.room import LIGHT, SECOND, Room, done, kinds
 from voice_node.model.control import StopReply
 from voice_node.model.turn import (
     ReplyAudio,
@@ -265,8 +265,6 @@ def test_a_turn_for_which_the_service_called_a_tool_is_not_said_again(room: Room
 
 
 # --- how sure the service is --------------------------------------------------------------------------------------
-
-LIGHT = ev.FunctionCall("call_1", "light", "{}")
 
 
 @pytest.fixture
