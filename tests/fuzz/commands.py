@@ -12,7 +12,7 @@ from voice_node.mqtt.decode import decode
 from voice_node.mqtt.message import Incoming
 
 BRANCH = "voice_node/kitchen/"
-LIFE = 200
+LIFE = 1000
 """Messages that one router gets."""
 
 

@@ -18,6 +18,8 @@ from voice_node.session.step import Step
 from voice_node.session.wire_common import decode
 
 LIFE = 60
+"""Inputs of a session; so many sessions has a router, whose tools' schemas are dear to check."""
+SESSIONS = 10
 """Events of one session, so that the odd states of early events are reached too."""
 _SOUND = base64.b64encode(bytes(480)).decode()
 _USAGE = {
@@ -82,7 +84,7 @@ class ServerEvents:
     def __init__(self, dice: Random) -> None:
         self._dice = dice
         self._mutator = Mutator(dice)
-        self._left = 0
+        self._left = self._sessions = 0
         self._turn: dict[str, str] = {}
         self._number = 0
         self._begin()
@@ -117,7 +119,9 @@ class ServerEvents:
         self._protocol = Protocol(
             settings(dialect=dialect, **({"turn_detection": detection} if detection else {})), ROOM.tools
         )
-        self._board = Switchboard()
+        if self._sessions % SESSIONS == 0:
+            self._board = Switchboard()
+        self._sessions += 1
         self._left, self._number = LIFE, 1
         self._protocol.opening(self._now)
         self._perform(self._protocol.opened(self._now))

@@ -8,7 +8,7 @@ from tests.fuzz.mutation import ODD, Mutator
 from tests.fuzz.switchboard import Switchboard
 from voice_node.model.turn import ToolCall
 
-LIFE = 100
+LIFE = 1000
 GOOD: tuple[tuple[str, dict[str, Any]], ...] = (
     ("light", {"on": True, "area": "bath", "level": 50, "colour": "#00ff00"}),
     ("light", {"on": False, "steps": [{"at": 1}, {"at": 2.5, "more": {"at": 3, "more": {}}}]}),
