@@ -17,12 +17,12 @@ MOST_LINES = 400
 FLOORS: tuple[tuple[int, str], ...] = (
     (5, "__main__ cli/*"),
     (4, "app building sound_stages service tool_servers"),
-    (3, "pipeline hearing pipes stages failover private"),
+    (3, "pipeline hearing contest pipes stages failover private"),
     (0, "__init__ model/*"),
     (0, "settings/section settings/schema settings/session* settings/tools settings/problem settings/not_yet"),
     (0, "settings/defaults settings/reloading settings/mcp settings/local settings/tunable"),
     (1, "audio/* playback/queue playback/renderer playback/chimes router/*"),
-    (1, "gate/gate gate/noise_floor gate/second_opinion gate/tonality gate/attention"),
+    (1, "gate/gate gate/noise_floor gate/second_opinion gate/tonality gate/attention gate/arbitration"),
     (1, "capture/duplex capture/echo capture/echo_filter capture/echo_reference"),
     (
         1,

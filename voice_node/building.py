@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voice_node.audio.gain import AutomaticGain
+from voice_node.gate.arbitration import Arbitration
 from voice_node.model.command import Listen, MuteSwitched
 from voice_node.model.moment import Moment
 from voice_node.model.report import NodeState, Report
@@ -105,7 +106,14 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
     is_muted = state.flag("is_muted") or state.was_unreadable or is_switched
     next_turn_id = turn_ids()
     filters = expected_filters(settings.tools)
-    topics = Topics(settings.mqtt.base, settings.room, settings.mqtt.discovery_prefix, filters)
+    arbitration = _arbitration(settings)
+    topics = Topics(
+        settings.mqtt.base,
+        settings.room,
+        settings.mqtt.discovery_prefix,
+        filters,
+        is_arbitrated=arbitration is not None,
+    )
     bridge = Bridge(settings.mqtt, _password(given.secrets), topics, client_id(settings), given.directory, pipes.order)
     sound = build_sound(settings, given.secrets, given.recordings, pipes, next_turn_id, stack)
     sound.player.set_volume(settings.playback.volume)
@@ -176,12 +184,20 @@ async def build_room(given: Surroundings, pipes: Pipes, stack: AsyncExitStack) -
         waits_for_turns=given.recordings is not None,
         private_ear=sound.private_ear,
         load_wake_words=sound.load_wake_words,
+        arbitration=arbitration,
         show=_show(settings, pins),
         examine=functools.partial(examine, given.room_file),
         call_server=given.servers.attach(pipes),
         observers=await observers_of(settings, stack),
     )
     return Room(stages, bridge, is_muted)
+
+
+def _arbitration(settings: RoomSettings) -> Arbitration | None:
+    activation = settings.activation
+    if activation.arbitration == "off":
+        return None
+    return Arbitration(settings.room, turn_ids(), is_repeated=activation.mode == "voice")
 
 
 def _pins(settings: RoomSettings, pipes: Pipes, stack: AsyncExitStack) -> "Pins | None":

@@ -1,8 +1,9 @@
 """The task `listen`: frames -> attention -> gate -> segments at the session's rate, [inputs].
 
 Nothing is heard while the room is muted, while the day's budget is spent, and, half duplex, while the node speaks: then
-the gate is shut, so that no sample from before is ever sent after it. A segment that a mute ends is ended once, and
-`listen` may be waiting for room in the inputs meanwhile: what is said of segments goes through one lock.
+the gate is shut, so that no sample from before is ever sent after it. What another room answers is not sent either:
+`contest`. A segment that a mute ends is ended once, and `listen` may be waiting meanwhile, for room in the inputs or
+for other rooms: what is said of segments goes through one lock.
 """
 
 import asyncio
@@ -10,8 +11,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import assert_never
 
 from voice_node.audio.resample import Resampler
+from voice_node.contest import Contest
 from voice_node.model.audio import Frame
-from voice_node.model.control import HearPrivately, ListenFor, OpenGate, SetMuted, TuneGate
+from voice_node.model.control import HearClaim, HearPrivately, ListenFor, OpenGate, SetMuted, TuneGate
 from voice_node.model.errors import ConfigError
 from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechOver, SpeechStarted
 from voice_node.model.turn import AttentionChanged, Outcome, ServiceTrouble, SpeechChanged, TurnFinished, TurnLost
@@ -58,6 +60,7 @@ class Hearing:
         self._is_attending = False
         """As it was told last."""
         self._private = PrivateHearing(stages.private_ear, pipes.tell, start)
+        self._contest = Contest(stages.arbitration, pipes, stages.clock)
 
     async def listen(self) -> None:
         """Hear until the source ends; raises the NodeError of a source that cannot go on."""
@@ -65,7 +68,8 @@ class Hearing:
             async for frame in self._stages.source:
                 self.frame_at = self._stages.clock().at
                 self._heard_ms += frame.duration_ms
-                said = self._hear(frame)
+                said = await self._hear(frame)
+                self._contest.keep(is_speaking=self._stages.player.is_speaking)
                 if said:
                     await self._say_all(said, frame.rate_hz)
             await self._say_all(self._stages.gate.end(), 0)
@@ -79,11 +83,12 @@ class Hearing:
 
     async def fall_deaf(self) -> None:
         """End what is being said, and let the session forget what it holds; no frame may come that would do it."""
+        self._contest.give_up()
         await self._say_all(self._stages.attention.close(), 0)
         self._tell_attention()
         self._pipes.inputs.offer(SetMuted(is_muted=True))
 
-    def obey(self, control: TuneGate | HearPrivately | OpenGate | ListenFor) -> None:
+    def obey(self, control: TuneGate | HearPrivately | OpenGate | ListenFor | HearClaim) -> None:
         """Hear otherwise from now on."""
         match control:
             case TuneGate(min_snr_db, hang_over_ms):
@@ -98,6 +103,8 @@ class Hearing:
                     self._tell_attention()
             case ListenFor(wake_words, window_ms):
                 self._start(self._listen_for(wake_words, window_ms), "load wake words")
+            case HearClaim():
+                self._contest.hear(control)
             case _:
                 assert_never(control)
 
@@ -110,7 +117,7 @@ class Hearing:
         """The source goes on, whatever became of the turn."""
         self._turn_over.set()
 
-    def _hear(self, frame: Frame) -> Sequence[Speech]:
+    async def _hear(self, frame: Frame) -> Sequence[Speech]:
         stages = self._stages
         cleaned = stages.echo.hear(frame)  # always: a canceller follows the clocks of both devices
         if self.is_muted or self.is_spent or cleaned is None:
@@ -118,8 +125,11 @@ class Hearing:
         if self._private.is_wanted:  # the node asked: nobody says a wake word before a code, nor between its digits
             stages.attention.open(CODE_WINDOW_MS)
         attended = stages.attention.hear(cleaned.for_gate, cleaned.for_wake)
-        if attended.wake_word is not None and stages.player.is_speaking:
-            self._silence()  # somebody wants to be heard over the reply
+        if attended.wake_word is not None:
+            if stages.player.is_speaking:
+                self._silence()  # somebody wants to be heard over the reply
+            if not await self._contest.wins():
+                return stages.attention.close()
         self._tell_attention(attended.wake_word)
         return attended.said
 
@@ -143,15 +153,17 @@ class Hearing:
     async def _say_all(self, said: Sequence[Speech], rate_hz: int) -> None:
         async with self._saying:  # a mute ends a segment only after what was said of it
             for value in said:
-                if not self._private.take(value, rate_hz):
-                    await self._say(value, rate_hz)
+                is_private = self._private.take(value, rate_hz)
+                if isinstance(value, SpeechStarted) and not is_private and self._stages.player.is_speaking:
+                    self._silence()  # somebody speaks over the reply
+                for passed in await self._contest.passes(value, is_certain=is_private):
+                    if not is_private:
+                        await self._say(passed, rate_hz)
 
     async def _say(self, value: Speech, rate_hz: int) -> None:
         """Hand a piece of speech to the session, at its rate, and tell the router of the gate."""
         match value:
             case SpeechStarted(turn_id):
-                if self._stages.player.is_speaking:
-                    self._silence()  # somebody speaks over the reply
                 self._resampler = Resampler(rate_hz, self._stages.session_rate_hz)
                 self._turn_over.clear()
                 self._awaited_turn = turn_id

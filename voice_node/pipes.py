@@ -32,6 +32,8 @@ class Pipes:
         self._own_volumes: OrderedDict[str, int] = OrderedDict()
         self._volume_now: int | None = None
         self.broker_came = asyncio.Event()
+        self.has_broker = False
+        """By the last that was heard of it."""
         self._heard_turn = ""
         """Whose reply audio came last."""
         self._hushed_turn = ""
@@ -81,8 +83,10 @@ class Pipes:
 
     def order(self, command: Command) -> None:
         """A command for the router; a broker's flood must not push out outcomes."""
-        if isinstance(command, BrokerChanged) and command.is_connected:
-            self.broker_came.set()
+        if isinstance(command, BrokerChanged):
+            self.has_broker = command.is_connected
+            if command.is_connected:
+                self.broker_came.set()
         if len(self.inbox) < 1000 or isinstance(command, BrokerChanged):
             self.inbox.offer(command)
         else:

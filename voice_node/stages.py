@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self
 
+from voice_node.gate.arbitration import Arbitration
 from voice_node.gate.attention import Attention, WakeWords
 from voice_node.gate.gate import Gate
 from voice_node.model.audio import Cleaned, Frame
@@ -158,6 +159,8 @@ class Stages:
     """None: nothing is recognised on this device, and the router never asks for it."""
     load_wake_words: Callable[[tuple[str, ...]], WakeWords] | None = None
     """Blocks for a disk; raises ConfigError. None: the room has none."""
+    arbitration: Arbitration | None = None
+    """None: the room answers whatever other rooms hear."""
     show: Callable[[NodeState], Coroutine[None, None, None]] | None = None
     """Shows the room's state beside MQTT."""
     call_server: Callable[[CallServer], None] = lambda _: None

@@ -35,10 +35,12 @@ def test_a_good_file_is_one_line(room: Path) -> None:
 
 
 def test_warnings_do_not_fail(room: Path) -> None:
-    room.write_text("room: kitchen\nactivation: {arbitration: on}\n")
-    result = run(room)
+    tool = '{type: mcp, server_label: a, server_url: "https://example.org", require_approval: always}'
+    room.write_text(f"room: kitchen\nsession: {{provider: openai, tools: [{tool}]}}\n")
+    result = run(room, OPENAI_API_KEY="x")
     assert result.exit_code == 0
-    assert result.stderr.startswith(f"warning: {room}:2: activation.arbitration: on is not in this version yet")
+    place = f"{room}:2: session.tools[0].require_approval"
+    assert result.stderr.startswith(f"warning: {place}: always is not in this version yet")
     assert "0 tools" in result.stdout
 
 

@@ -8,6 +8,7 @@ import pytest
 from voice_node.model.command import ReplyTo
 from voice_node.model.report import (
     CallReport,
+    Claim,
     DeviceOrder,
     Discovery,
     EventType,
@@ -155,7 +156,13 @@ def test_a_report_is_what_the_contract_says(report: Report, topic: str, content:
 
 
 def test_every_report_is_covered() -> None:
-    assert {type(report) for report, *_ in EVERY} | {DeviceOrder, Discovery, LastWords} == set(get_args(Report))
+    elsewhere = {Claim, DeviceOrder, Discovery, LastWords}
+    assert {type(report) for report, *_ in EVERY} | elsewhere == set(get_args(Report))
+
+
+def test_a_claim_goes_to_the_topic_of_all_rooms_and_expires() -> None:
+    assert only(Claim("ab-1")) == Message("voice_node/claim", b'{"room":"kitchen","claim_id":"ab-1"}', 0, expiry_s=1)
+    assert json.loads(only(Claim("ab-2", "bedroom")).payload)["gives_way_to"] == "bedroom"
 
 
 def test_an_order_to_a_device_goes_to_its_topic_as_it_is_and_expires() -> None:

@@ -20,6 +20,11 @@ def test_the_node_subscribes_to_what_the_contract_lists() -> None:
     )
 
 
+def test_a_room_that_shares_its_words_with_others_hears_their_claims() -> None:
+    sharing = Topics("voice_node", "kitchen", is_arbitrated=True)
+    assert set(sharing.subscriptions) - set(TOPICS.subscriptions) == {"voice_node/claim"}
+
+
 def test_discovery_stands_under_its_own_prefix() -> None:
     topics = Topics("home", "attic", "Discovery")
     assert topics.discovery == "Discovery/device/home_attic/config"

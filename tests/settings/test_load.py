@@ -264,12 +264,16 @@ def test_keys_that_do_nothing_yet_are_warnings(tmp_path: Path) -> None:
         gate: {confirm: auto}
         activation: {arbitration: on}
         mqtt: {discovery: true}
-        fallback: {provider: local}
-        session: {conversation: {keep_turns: 3}}
+        fallback: {provider: null}
+        session:
+          provider: openai
+          conversation: {keep_turns: 3}
+          tools:
+            - {type: mcp, server_label: a, server_url: "https://example.org", require_approval: always}
         """)
     path = write(tmp_path, text)
     assert [warning.removeprefix(f"{path}:") for warning in load_room(path).warnings] == [
-        f"10: activation.arbitration: on {LATER}: every room that hears the words answers",
+        f"17: session.tools[0].require_approval: always {LATER}: nobody can approve, so what needs it is never called",
     ]
 
 

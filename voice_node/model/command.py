@@ -131,6 +131,15 @@ class DeviceReport:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomClaims:
+    """A room is about to answer what it heard; this one's own claims come back too."""
+
+    room: str
+    claim_id: str
+    gives_way_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HomeAssistantStatus:
     """Home Assistant's birth or will."""
 
@@ -171,6 +180,7 @@ Command = (
     | SetMute
     | MuteSwitched
     | SetSetting
+    | RoomClaims
     | HomeAssistantStatus
     | BadInput
     | BrokerChanged

@@ -35,6 +35,7 @@ class EventType(StrEnum):
     TURN_FINISHED = "turn_finished"
     ERROR = "error"
     BUDGET = "budget"
+    YIELDED = "yielded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,14 @@ class Happening:
     event_type: EventType
     fields: Mapping[str, Any] = field(default_factory=dict)
     turn_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """On the topic that all rooms share: this room is about to answer. Lost where the broker is away."""
+
+    claim_id: str
+    gives_way_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +162,7 @@ Report = (
     | Health
     | GateOpen
     | Happening
+    | Claim
     | CallReport
     | DeviceOrder
     | Response

@@ -196,6 +196,25 @@ class AttentionChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimMade:
+    """This room is about to answer, or goes on: rooms that heard the same words are to know before it does."""
+
+    claim_id: str
+    gives_way_to: str | None = None
+    """The room that may have the turn instead, where it wants it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnYielded:
+    """Another room answers what was heard here too: nothing of it was sent."""
+
+    to: str
+    """Its id."""
+    turn_id: str | None = None
+    """None: it was a wake word."""
+
+
+@dataclass(frozen=True, slots=True)
 class NumberHeard:
     """What the recogniser of this device made of a private segment. It was sent nowhere."""
 
@@ -252,6 +271,8 @@ Outcome = (
     | ServiceTrouble
     | SpeechChanged
     | AttentionChanged
+    | ClaimMade
+    | TurnYielded
     | NumberHeard
     | StopTaken
     | CaptureChanged

@@ -16,6 +16,7 @@ from voice_node.model.command import (
     ReplyTo,
     Request,
     Reset,
+    RoomClaims,
     Say,
     SetMute,
     SetSetting,
@@ -60,6 +61,8 @@ class _UnreadableError(Exception):
 
 
 def _command(incoming: Incoming, topics: Topics, reply_to: ReplyTo) -> Command | None:
+    if incoming.topic == topics.claim and topics.is_arbitrated:
+        return _claim(_object(_text(incoming.payload)))
     if incoming.topic != topics.home_assistant_status and not incoming.topic.startswith(topics.branch):
         is_taken = topics.is_of_device(incoming.topic) and len(incoming.payload) <= LARGEST_PAYLOAD
         return DeviceReport(incoming.topic, incoming.payload) if is_taken else None
@@ -97,6 +100,15 @@ def _result(name: str, text: str) -> ToolResult:
     if "error" in fields:
         return ToolResult(name, call_id, error=_string(fields, "error", LARGEST_PAYLOAD))
     return ToolResult(name, call_id, fields["output"])
+
+
+def _claim(fields: Mapping[str, Any]) -> RoomClaims:
+    rooms = [_string(fields, "room", _LONGEST_ID)]
+    if fields.get("gives_way_to") is not None:
+        rooms.append(_string(fields, "gives_way_to", _LONGEST_ID))
+    if not all(map(is_level, rooms)):
+        raise _UnreadableError("a room's id must be 1 to 64 of a-z, 0-9, `_` and `-`")
+    return RoomClaims(rooms[0], _string(fields, "claim_id", _LONGEST_ID), *rooms[1:])
 
 
 def _request(name: str, text: str, reply_to: ReplyTo) -> Request:

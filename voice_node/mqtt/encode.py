@@ -8,6 +8,7 @@ from typing import Any, Literal, assert_never
 
 from voice_node.model.report import (
     CallReport,
+    Claim,
     DeviceOrder,
     Discovery,
     EventType,
@@ -89,6 +90,8 @@ def _messages(report: Report, topics: Topics, now: datetime) -> tuple[Message, .
             return (Message(topics.speech, b"ON" if report.is_open else b"OFF", qos=0),)
         case Happening():
             return (_happening(report, topics),)
+        case Claim():
+            return (_claim(report, topics),)
         case CallReport():
             return (_call(report, topics, now),)
         case DeviceOrder(_, _, topic, payload, expires_at):
@@ -147,6 +150,13 @@ def _happening(happening: Happening, topics: Topics) -> Message:
     if happening.turn_id is not None:
         content["turn_id"] = happening.turn_id
     return _message(topics.event, content, is_kept=happening.event_type is EventType.TURN_FINISHED)
+
+
+def _claim(claim: Claim, topics: Topics) -> Message:
+    content: dict[str, Any] = {"room": topics.room, "claim_id": claim.claim_id}
+    if claim.gives_way_to is not None:
+        content["gives_way_to"] = claim.gives_way_to
+    return _message(topics.claim, content, qos=0, expiry_s=1)
 
 
 def _call(call: CallReport, topics: Topics, now: datetime) -> Message:

@@ -27,7 +27,7 @@ def is_publishable(topic: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topics of one room: all but two start with `<base>/<room>/`.
+    """The topics of one room: all but three start with `<base>/<room>/`.
 
     Raises:
         ValueError: `base`, `room`, the prefix or a name handed to a method cannot be one level of a topic.
@@ -38,6 +38,8 @@ class Topics:
     discovery_prefix: str = "homeassistant"
     device_filters: tuple[str, ...] = ()
     """Topics of devices that confirm calls; `+` stands for any one level."""
+    is_arbitrated: bool = False
+    """The room hears the claims of all rooms."""
 
     def __post_init__(self) -> None:
         _checked(self.base)
@@ -100,6 +102,11 @@ class Topics:
         return self.branch + "event"
 
     @property
+    def claim(self) -> str:
+        """Where all rooms of a home say that they are about to answer."""
+        return f"{self.base}/claim"
+
+    @property
     def discovery(self) -> str:
         """Home Assistant's device-based discovery document."""
         return f"{self.discovery_prefix}/device/{self.base}_{self.room}/config"
@@ -155,6 +162,7 @@ class Topics:
             f"{self.branch}request/+",
             *(self.setting_set(setting) for setting in SETTINGS),
             self.home_assistant_status,
+            *((self.claim,) if self.is_arbitrated else ()),
             *self.device_filters,
         )
 

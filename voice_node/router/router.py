@@ -18,6 +18,7 @@ from voice_node.model.report import EventType
 from voice_node.model.turn import (
     AttentionChanged,
     CaptureChanged,
+    ClaimMade,
     LinkChanged,
     LostReason,
     MuteChanged,
@@ -34,6 +35,7 @@ from voice_node.model.turn import (
     Transcript,
     TurnFinished,
     TurnLost,
+    TurnYielded,
     Usage,
 )
 from voice_node.router.action import Action
@@ -186,14 +188,14 @@ class Router:
                     actions = self._follow_up.reply_over()
             case AttentionChanged():
                 actions = self._attention(outcome)
+            case ClaimMade() | TurnYielded():
+                actions = [_told_to_rooms(outcome)]
             case LinkChanged():
                 actions = self._link(outcome)
             case ProviderChanged(provider, why):
                 actions = self._provider_changed(provider, why)
-            case CaptureChanged(is_open, device, detail):
-                actions = [] if is_open else self.problem("capture", f"{device}: {detail}")
-            case ServiceTrouble(code, detail, turn_id):
-                actions = self.problem(code, detail, turn_id)
+            case CaptureChanged() | ServiceTrouble():
+                actions = self._trouble(outcome)
             case MuteChanged(is_muted):
                 self._status.is_muted = is_muted
                 actions = [rep.SettingState("mute", "ON" if is_muted else "OFF")]
@@ -228,6 +230,8 @@ class Router:
                 actions = self.problem("bad_input", f"{place}: {detail}")
                 if name is not None:
                     actions = [rep.Response(name, detail, {}, reply_to)]
+            case cmd.RoomClaims(room, claim_id, gives_way_to):
+                actions = [ctl.HearClaim(room, claim_id, gives_way_to)]
             case cmd.HomeAssistantStatus(is_online):
                 if is_online and self._introduction is not None:
                     self._introduction.born(now.at)
@@ -237,6 +241,15 @@ class Router:
             case _:
                 actions = self._requests.answer(command, now)
         return [*passed, *actions, *self._state(now)]
+
+    def _trouble(self, outcome: CaptureChanged | ServiceTrouble) -> list[Action]:
+        match outcome:
+            case CaptureChanged(is_open, device, detail):
+                return [] if is_open else self.problem("capture", f"{device}: {detail}")
+            case ServiceTrouble(code, detail, turn_id):
+                return self.problem(code, detail, turn_id)
+            case _:
+                assert_never(outcome)
 
     def _diagnosis(self) -> dict[str, Any]:
         return {"info": dict(self._facts), "problems": self._problems.counts, "open_calls": len(self._calling)}
@@ -359,3 +372,13 @@ class Router:
     def _health_report(self) -> rep.Health:
         self._told_problem = self._problems.last
         return rep.Health({**(self._health or {}), "problems": self._problems.counts, "last_error": self._told_problem})
+
+
+def _told_to_rooms(outcome: ClaimMade | TurnYielded) -> rep.Report:
+    match outcome:
+        case ClaimMade(claim_id, gives_way_to):
+            return rep.Claim(claim_id, gives_way_to)
+        case TurnYielded(to, turn_id):
+            return rep.Happening(EventType.YIELDED, {"to": to}, turn_id)
+        case _:
+            assert_never(outcome)

@@ -25,7 +25,6 @@ class NotYet:
 _LATER = "is not in this version yet"
 
 NOT_YET = (
-    NotYet(("activation", "arbitration"), ("off",), f"{_LATER}: every room that hears the words answers"),
     NotYet(
         ("session", "tools", "*", "require_approval"),
         ("never",),
