@@ -193,7 +193,11 @@ class SoundCard:
         A loopback from `speaker` would be another room: it stretches sound by 200 ppm, and tears it where the machine
         is busy, which air does not.
         """
-        self._ask("set-default-sink", "room")
+        self.play_to("room")
+
+    def play_to(self, sink: str) -> None:
+        """Let `default` mean this sink for whoever opens a speaker next."""
+        self._ask("set-default-sink", sink)
 
     def listen_to(self, source: str) -> None:
         """Let `default` mean this source for whoever opens a microphone next."""
