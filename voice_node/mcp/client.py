@@ -6,7 +6,9 @@ Rules
    minute: a server without sessions, as Home Assistant's is, can tell of no change, and a broken connection is found.
 2. A connection that breaks is made again, at first after about a second, later up to a minute. What was listed last
    stays until something else is listed.
-3. Nothing of a server is taken for granted: answers have a largest size, lists a length, each step a deadline. What the
+3. Of a call that did not leave, the model is told that home cannot be reached; of one that left and was not answered,
+   that nobody knows: one that believed that nothing was done would call again, and it would be done twice.
+4. Nothing of a server is taken for granted: answers have a largest size, lists a length, each step a deadline. What the
    SDK checks of results against schemas is passed over: a schema may take for ever to check.
 """
 
@@ -15,6 +17,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
 import anyio
 import httpx2
@@ -45,8 +48,17 @@ _FAILURES = (
     *(anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream),
 )
 """What the SDK lets out when a server is away or answers nonsense."""
-_GONE = (types.CONNECTION_CLOSED, types.INVALID_REQUEST)
-"""Codes of calls that did not reach their server: the connection, or its session, is no more."""
+
+
+class _Way:
+    """How far a call came."""
+
+    has_left = False
+    """Its server may have it."""
+
+
+_way: ContextVar[_Way | None] = ContextVar("_way", default=None)
+"""Of the call in whose context the SDK sends: it keeps that of who asked."""
 
 
 class ToolServer:
@@ -87,6 +99,9 @@ class ToolServer:
             finally:
                 self._session = None
                 self.tried.set()
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError  # the SDK's task groups lose it where a failure comes with it
             await asyncio.sleep(self._wait_s * random.uniform(0.5, 1))
             self._wait_s = min(LONGEST_WAIT_S, 2 * self._wait_s)
 
@@ -96,6 +111,8 @@ class ToolServer:
         params = types.CallToolRequestParams(name=call.remote_name, arguments=dict(call.arguments))
         if session is None:
             return ToolUnreachable(call.call_id, f"the server {self._settings.name} is away")
+        way = _Way()
+        _way.set(way)
         try:
             async with asyncio.timeout(call.timeout_s):
                 result = await session.send_request(types.CallToolRequest(params=params), types.CallToolResult)
@@ -104,18 +121,29 @@ class ToolServer:
             raise
         except MCPError as problem:
             self._wake.set()
-            if problem.error.code in _GONE:
-                return ToolUnreachable(call.call_id, f"the connection to {self._settings.name} broke")
-            return ToolResult(call.name, call.call_id, error=error([problem.error.message]))
+            match problem.error.code:
+                case types.CONNECTION_CLOSED:
+                    return self._broken(call, way)
+                case types.INVALID_REQUEST:  # its session is no more
+                    return ToolUnreachable(call.call_id, f"the server {self._settings.name} was started anew")
+                case _:
+                    return ToolResult(call.name, call.call_id, error=error([problem.error.message]))
         except ValueError:
             return ToolResult(call.name, call.call_id, error="the answer cannot be read")
         except _FAILURES:
             self._wake.set()
-            return ToolUnreachable(call.call_id, f"the connection to {self._settings.name} broke")
+            return self._broken(call, way)
         texts = [part.text for part in result.content if isinstance(part, types.TextContent)]
         if result.is_error:
             return ToolResult(call.name, call.call_id, error=error(texts))
         return ToolResult(call.name, call.call_id, output(texts, result.structured_content))
+
+    def _broken(self, call: CallServer, way: _Way) -> ToolResult | ToolUnreachable:
+        name = self._settings.name
+        if not way.has_left:
+            return ToolUnreachable(call.call_id, f"the connection to {name} broke")
+        why = f"the connection to {name} broke: nobody knows whether it was done; do not call it again"
+        return ToolResult(call.name, call.call_id, error=why)
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[ClientSession]:
@@ -206,10 +234,18 @@ def _leaf(error: BaseException) -> BaseException:
 
 
 class _Bounded(httpx2.AsyncHTTPTransport):
-    """An answer in one piece has a largest size; the SDK bounds those that come as events."""
+    """An answer in one piece has a largest size; the SDK bounds those that come as events. Notes what leaves."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await super().handle_async_request(request)
+        way = _way.get() or _Way()
+        try:
+            response = await super().handle_async_request(request)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout):
+            raise
+        except httpx2.HTTPError:
+            way.has_left = True
+            raise
+        way.has_left = True
         if not response.headers.get("content-type", "").startswith("text/event-stream"):
             assert isinstance(response.stream, httpx2.AsyncByteStream)
             response.stream = _Limit(response.stream)
