@@ -30,6 +30,12 @@ def test_calls_are_for_those_who_look_closely(lines: pytest.LogCaptureFixture) -
     assert lines.messages == ["turn ab-1: calls set_light", "turn ab-1: set_light failed after 12 ms"]
 
 
+def test_what_another_room_answers_is_for_those_who_look_closely(lines: pytest.LogCaptureFixture) -> None:
+    log_report(Happening(EventType.YIELDED, {"to": "bedroom"}, "ab-1"))
+    (line,) = lines.records
+    assert (line.levelno, line.getMessage()) == (logging.DEBUG, "turn ab-1: the room bedroom answers")
+
+
 def test_a_trouble_of_a_turn_is_a_warning_without_what_the_service_says(lines: pytest.LogCaptureFixture) -> None:
     log_report(Happening(EventType.ERROR, {"code": "turn_lost", "detail": "you said: open sesame"}, "ab-1"))
     log_report(Happening(EventType.ERROR, {"code": "you said\nopen sesame", "detail": ""}, "ab-2"))

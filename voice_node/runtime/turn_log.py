@@ -35,6 +35,8 @@ def _log_happening(event_type: EventType, fields: Mapping[str, Any], turn_id: st
         case EventType.TOOL_RESULT:
             outcome = "done" if fields["is_ok"] else "failed"
             log.debug("turn %s: %s %s after %d ms", turn_id, fields["name"], outcome, fields["duration_ms"])
+        case EventType.YIELDED:
+            log.debug("turn %s: the room %s answers", turn_id, fields["to"])
         case EventType.SEGMENT:
             log.debug("turn %s: %d ms of sound", turn_id, fields["duration_ms"])
         case _:
