@@ -1,57 +1,20 @@
 """The session against a service that does anything in any order, as far as a server may: what must hold regardless."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.session.any_service import Response, Service
 from tests.session.room import Room, ended
 from voice_node.model.control import AskText, ResetConversation
 from voice_node.model.speech import SpeechAudio, SpeechStarted
-from voice_node.model.turn import (
-    ReplyAudio,
-    ReplyStarted,
-    ResponseStatus,
-    ToolCall,
-    Transcript,
-    TurnFinished,
-    TurnLost,
-)
+from voice_node.model.turn import ReplyAudio, ReplyStarted, ResponseStatus, ToolCall, Transcript, TurnFinished, TurnLost
 from voice_node.session import events as ev
 
 BUSY = "conversation_already_has_active_response"
 OVER = list(ResponseStatus)[:4]
-
-
-@dataclass
-class Response:
-    """A response at work."""
-
-    response_id: str
-    turn_id: str | None
-    """None: the service began it by itself."""
-    calls: list[ev.FunctionCall] = field(default_factory=list)
-
-
-@dataclass
-class Service:
-    """One connection's other end: holds the node to the API's rules."""
-
-    number: int
-    is_configured: bool = False
-    buffer: bytearray = field(default_factory=bytearray)
-    requested: ev.CreateResponse | ev.CreateAnnouncement | None = None
-    active: Response | None = None
-    own: Response | None = None
-    """Began before a request came in: the request will be refused."""
-    commits: list[str] = field(default_factory=list)
-    """Event ids that were not answered yet."""
-    unwritten: list[str] = field(default_factory=list)
-    """Items without a transcript so far."""
-    past: list[ev.ServerEvent] = field(default_factory=list)
-    """What was said before, to be said again."""
 
 
 class World(RuleBasedStateMachine):
