@@ -1,54 +1,77 @@
-"""`script/bench`: measures, prints each figure with its bound, writes JSON. Exits 1 where a bound is exceeded."""
+"""`script/bench`: measures, prints each figure with its bound, writes JSON, pictures and a page.
+
+Each part runs in a process of its own, and what is found is written after each: one that fails loses nothing of the
+others. Exits 1 where a part failed or a bound is exceeded.
+"""
 
 import argparse
-import json
+import os
 import sys
-import tempfile
 from pathlib import Path
 
-from tests.benchmarks.barge_in import measure_barge_in
-from tests.benchmarks.capture import measure_capture
-from tests.benchmarks.echo import measure_echo
-from tests.benchmarks.gate import measure_gate, measure_gate_quality, measure_television
-from tests.benchmarks.lasting import measure_memory, measure_reconnect
-from tests.benchmarks.mute import measure_mute
-from tests.benchmarks.offline import measure_offline
-from tests.benchmarks.process import machine, measure_process
-from tests.benchmarks.turns import measure_turns
+from tests.benchmarks.alone import measure_alone
+from tests.benchmarks.machine import machine, versions
+from tests.benchmarks.page import PICTURES, write_page
+from tests.benchmarks.parts import PARTS
+from tests.benchmarks.peers.environments import CACHE
+from tests.benchmarks.results import Results
 
-PARTS = {
-    "gate": measure_gate,
-    "gate-quality": measure_gate_quality,
-    "television": measure_television,
-    "capture": measure_capture,
-    "mute": measure_mute,
-    "process": measure_process,
-    "turns": measure_turns,
-    "memory": measure_memory,
-    "reconnect": measure_reconnect,
-    "barge-in": measure_barge_in,
-    "echo": measure_echo,
-    "offline": measure_offline,
-}
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def main() -> int:
-    """Measure what is asked for."""
-    parser = argparse.ArgumentParser(prog="script/bench", description="The project's figures on this machine.")
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="some of them; all by default")
-    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
-    wishes = parser.parse_args()
-    print("  ".join(f"{name} {value}" for name, value in machine().items()))
-    figures = []
-    with tempfile.TemporaryDirectory(prefix="voice-node-bench-") as folder:
-        for name in wishes.parts or PARTS:
-            for figure in PARTS[name](Path(folder)):
-                print(figure, flush=True)
-                figures.append(figure)
+    """Measure what is asked for, and write it down."""
+    wishes = _wishes()
+    if wishes.cache is not None:
+        os.environ[CACHE] = str(wishes.cache.resolve())
+    earlier = None if wishes.earlier is None else Results.read(wishes.earlier)
+    names = wishes.parts or ([] if earlier is not None else list(PARTS))
+    results = earlier if earlier is not None else Results(machine(), versions())
+    for name in names:
+        _measure(name, results, wishes.json)
     if wishes.json is not None:
-        content = {"machine": machine(), "figures": [figure.as_json() for figure in figures]}
-        wishes.json.write_text(json.dumps(content, indent=1) + "\n")
-    return int(any(figure.ratio is not None and figure.ratio > 1 for figure in figures))
+        results.write(wishes.json)
+    if wishes.plot is not None:
+        _draw(results, wishes.plot)
+    if wishes.write_docs:
+        results.write(DOCS / "benchmarks.json")
+        _draw(results, DOCS / PICTURES)
+        write_page(results, DOCS / "benchmarks.md")
+    return int(not all(results.parts[name].is_well for name in names))
+
+
+def _wishes() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="script/bench", description="The project's figures on this machine.")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=f"{', '.join(PARTS)}; or all")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to it")
+    parser.add_argument("--plot", type=Path, metavar="FOLDER", help="draw a picture of each part into it")
+    parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md, with pictures and JSON")
+    parser.add_argument(
+        "--from", type=Path, dest="earlier", metavar="FILE",
+        help="begin with the figures of an earlier run; only the parts that are named are measured anew",
+    )  # fmt: skip
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where the peers' virtual environments are kept")
+    return parser.parse_args()
+
+
+def _measure(name: str, results: Results, kept: Path | None) -> None:
+    print(f"{name}:", flush=True)
+    result = measure_alone(name)
+    for found in result.findings:
+        print(f"  {found}")
+    if result.failure:
+        print(f"  FAILED: {result.failure}")
+    print(f"  ({result.seconds:.0f} s, load before {result.load:.2f})", flush=True)
+    results.parts[name] = result
+    if kept is not None:
+        results.write(kept)
+
+
+def _draw(results: Results, folder: Path) -> None:
+    from tests.benchmarks.plot import draw_all  # here: the extra `plot`
+
+    for path in draw_all(results, folder):
+        print(path)
 
 
 if __name__ == "__main__":

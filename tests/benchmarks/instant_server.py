@@ -2,10 +2,10 @@
 
 usage: python -m tests.benchmarks.instant_server
 
-Prints its port, then for each turn one JSON line with its own clock's times (the
-monotonic clock of Linux is the same for all processes): `commit_at` when the commit had been read, `call_at` when the
-call had been written. Ends with its standard input; with 1 where the client sent what is not in the published schema,
-which is looked at only then: it would cost the turns time.
+Prints its port, then for each turn one JSON line with its own clock's times (the monotonic clock of Linux is the same
+for all processes): `append_at` when the turn's first sound had been read, `commit_at` when the commit had been read,
+`call_at` when the call had been written. Ends with its standard input; with 1 where the client sent what is not in the
+published schema, which is looked at only then: it would cost the turns time.
 """
 
 import asyncio
@@ -37,6 +37,7 @@ class Talk:
         await self._send("session.created", session={"type": "realtime", "id": "sess_instant"})
         async for message in self._connection:
             if message[:39] == '{"type":"input_audio_buffer.append","au':
+                self._append_at = self._append_at or time.monotonic()
                 continue
             _heard.add(str(message))
             event = json.loads(message)
@@ -53,6 +54,7 @@ class Talk:
 
     _tool_is_answered = False
     _commit_at = 0.0
+    _append_at = 0.0
 
     async def _commit(self, at: float) -> None:
         self._commit_at = at
@@ -75,7 +77,9 @@ class Talk:
             item |= {"call_id": f"call_{next(_numbers)}", "name": self._tool, "arguments": '{"state": "on"}'}
         await self._send("response.output_item.done", response_id=response["id"], output_index=0, item=item)
         if not self._tool_is_answered:
-            print(json.dumps({"commit_at": self._commit_at, "call_at": time.monotonic()}), flush=True)
+            times = {"append_at": self._append_at, "commit_at": self._commit_at, "call_at": time.monotonic()}
+            print(json.dumps(times), flush=True)
+            self._append_at = 0.0
         usage = {"total_tokens": 3, "input_tokens": 2, "output_tokens": 1}
         await self._send("response.done", response=response | {"status": "completed", "output": [item], "usage": usage})
 

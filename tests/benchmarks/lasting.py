@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -38,14 +39,16 @@ def measure_memory(folder: Path) -> list[Figure]:
         room = write_room(folder, server.port, broker.port, recording)
         command = [sys.executable, "-m", "voice_node", "replay", "--fast", str(room), str(recording)]
         node = subprocess.Popen(command, env=environment(folder), stderr=subprocess.DEVNULL)
-        sizes_mb = asyncio.run(_watch(psutil.Process(node.pid), broker.port))
+        process = psutil.Process(node.pid)
+        sizes_mb: list[float] = []
+        asyncio.run(watch_turns(broker.port, lambda: sizes_mb.append(process.memory_info().rss / 1e6)))
         node.wait(60)
     early, late = sizes_mb[WARM_UP - 1], max(sizes_mb[-20:])
     return [Figure(f"growth of memory from turn {WARM_UP} to {len(sizes_mb)}", late - early, "MB", 1.0)]
 
 
-async def _watch(process: psutil.Process, port: int) -> list[float]:
-    sizes_mb: list[float] = []
+async def watch_turns(port: int, note: Callable[[], None]) -> None:
+    """Answer every call of the room until it goes offline; `note` hears the end of each turn."""
     done = asyncio.Event()
 
     def hear(message: Incoming) -> None:
@@ -56,7 +59,7 @@ async def _watch(process: psutil.Process, port: int) -> list[float]:
             done.set()
         elif b'"turn_finished"' in message.payload:
             with contextlib.suppress(psutil.NoSuchProcess):
-                sizes_mb.append(process.memory_info().rss / 1e6)
+                note()
 
     branch = "voice_node/bench/"
     topics = [branch + "tool/+/call", branch + "event", branch + "availability"]
@@ -65,7 +68,6 @@ async def _watch(process: psutil.Process, port: int) -> list[float]:
     async with asyncio.timeout(300):
         await done.wait()
     await observer.stop()
-    return sizes_mb
 
 
 def measure_reconnect(folder: Path) -> list[Figure]:

@@ -1,6 +1,5 @@
 """What the whole process costs: time to readiness, memory."""
 
-import os
 import subprocess
 import sys
 import time
@@ -70,8 +69,3 @@ def _start(path: Path, port: int, folder: Path, stay_s: float) -> tuple[float, f
                 ["mosquitto_pub", "-p", str(port), "-t", f"voice_node/bench/{topic}", "-r", "-n"], check=True
             )
     return elapsed_s, rss_mb
-
-
-def machine() -> dict[str, object]:
-    """What the figures were measured on."""
-    return {"python": sys.version.split()[0], "cores": os.cpu_count(), "load": os.getloadavg()[0]}

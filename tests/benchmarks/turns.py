@@ -1,11 +1,11 @@
-"""How long a turn takes inside the node: end of speech to the call on the broker, and call to result and back."""
+"""How long a turn takes inside the node: to the wire, to the call on the broker, and from the call to its result."""
 
 import asyncio
 import json
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.benchmarks.measure import Figure, percentile
@@ -23,6 +23,21 @@ from voice_node.settings.secrets import Secrets
 from voice_node.stages import Source
 
 TURNS = 100
+SEGMENTS = 40
+
+
+@dataclass(slots=True)
+class Found:
+    """Milliseconds, one for each turn."""
+
+    opened: list[float] = field(default_factory=list)
+    """From the frame that opened the gate to the first sound at the server."""
+    committed: list[float] = field(default_factory=list)
+    """From the frame that closed it to the commit at the server."""
+    called: list[float] = field(default_factory=list)
+    """From the frame that closed it to the call on the broker, without what the server took."""
+    answered: list[float] = field(default_factory=list)
+    """From the call to its result, as the node counts it."""
 
 
 class _Timed:
@@ -44,17 +59,22 @@ class _Timed:
 
 
 class _TimedPipes(Pipes):
-    """Notes when the frame that ended each segment was captured."""
+    """Notes when the frames that began and ended each segment were captured."""
 
     def __init__(self) -> None:
         super().__init__()
         self.source: _Timed | None = None
+        self.opened_at: list[float] = []
         self.ended_at: list[float] = []
 
     def tell(self, outcome: Outcome) -> None:
-        is_end = isinstance(outcome, SpeechChanged) and not outcome.is_open and outcome.is_kept
-        if is_end and self.source is not None:
-            self.ended_at.append(self.source.given_at)
+        if isinstance(outcome, SpeechChanged) and self.source is not None:
+            if outcome.is_open:
+                self.opened_at.append(self.source.given_at)
+            elif outcome.is_kept:
+                self.ended_at.append(self.source.given_at)
+            else:
+                self.opened_at.pop()
         super().tell(outcome)
 
 
@@ -73,8 +93,31 @@ class _TimedNode(Node):
 
 def measure_turns(folder: Path) -> list[Figure]:
     """Runs about 200 s of sound in real time."""
+    found = _run(folder, TURNS)
+    name = "end of speech to call on the broker"
+    return [
+        Figure(f"{name}, p50", percentile(found.called, 0.5), "ms"),
+        Figure(f"{name}, p99", percentile(found.called, 0.99), "ms", 10, f"{len(found.called)} turns"),
+        Figure("call to result through the broker, p50", percentile(found.answered, 0.5), "ms"),
+        Figure("call to result through the broker, p99", percentile(found.answered, 0.99), "ms", 5),
+    ]
+
+
+def measure_segment(folder: Path) -> list[Figure]:
+    """Runs about 80 s of sound in real time."""
+    found = _run(folder, SEGMENTS)
+    note = f"{len(found.opened)} segments"
+    return [
+        Figure("gate open to first sound at the server, p50", percentile(found.opened, 0.5), "ms"),
+        Figure("gate open to first sound at the server, p95", percentile(found.opened, 0.95), "ms", 20, note),
+        Figure("gate closed to commit at the server, p50", percentile(found.committed, 0.5), "ms"),
+        Figure("gate closed to commit at the server, p95", percentile(found.committed, 0.95), "ms", 20, note),
+    ]
+
+
+def _run(folder: Path, turns: int) -> Found:
     with Broker() as broker, instant_server() as server:
-        recording = write_sentences(folder / "sentences.wav", TURNS)
+        recording = write_sentences(folder / "sentences.wav", turns)
         path = write_room(folder, server.port, broker.port, recording)
         command = [sys.executable, "-m", "tests.benchmarks.answering_home", str(broker.port)]
         home = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -86,16 +129,11 @@ def measure_turns(folder: Path) -> list[Figure]:
         told, _ = home.communicate(timeout=20)
         facts = [json.loads(line) for line in told.splitlines()]
         called_at = [fact["heard_at"] for fact in facts if "heard_at" in fact]
-        round_trips_ms = [fact["duration_ms"] for fact in facts if "duration_ms" in fact]
-        inside_ms: list[float] = []
-        for ended_at, heard_at in zip(node.timed.ended_at, called_at, strict=True):
+        found = Found(answered=[fact["duration_ms"] for fact in facts if "duration_ms" in fact])
+        timed = node.timed
+        for opened_at, ended_at, heard_at in zip(timed.opened_at, timed.ended_at, called_at, strict=True):
             times = server.turn()
-            inside_ms.append((heard_at - ended_at - (times["call_at"] - times["commit_at"])) * 1000)
-    return [
-        Figure("end of speech to call on the broker, p50", percentile(inside_ms, 0.5), "ms"),
-        Figure(
-            "end of speech to call on the broker, p99", percentile(inside_ms, 0.99), "ms", 10, f"{len(inside_ms)} turns"
-        ),
-        Figure("call to result through the broker, p50", percentile(round_trips_ms, 0.5), "ms"),
-        Figure("call to result through the broker, p99", percentile(round_trips_ms, 0.99), "ms", 5),
-    ]
+            found.opened.append((times["append_at"] - opened_at) * 1000)
+            found.committed.append((times["commit_at"] - ended_at) * 1000)
+            found.called.append((heard_at - ended_at - (times["call_at"] - times["commit_at"])) * 1000)
+    return found
