@@ -41,6 +41,9 @@ def check_settings(settings: RoomSettings) -> Iterator[Problem]:
         if tool.expect is not None and tool.publish is None:
             text = "needs `publish`: without it, the answer comes on the topic tool/<name>/result"
             yield Problem((*place, "expect"), text, reads=((*place, "publish"),))
+        elif tool.expect is not None and tool.publish is not None and tool.expect.topic == tool.publish.topic:
+            text = "is the topic of `publish`: the node would hear itself there, and take it for the device"
+            yield Problem((*place, "expect", "topic"), text, reads=((*place, "publish", "topic"),))
 
 
 def find_idle(settings: RoomSettings) -> Iterator[Problem]:
