@@ -41,6 +41,7 @@ EVERYTHING = (
     *(f"homeassistant/device/voice_node_{room}/config" for room in ("kitchen", "bedroom")),
     "homeassistant/status",
     "voice_node/kitchen",
+    "voice_node/claim",
     "zigbee2mqtt/lock/set",
     "$SYS/broker/uptime",
 )
@@ -55,7 +56,7 @@ def may_write(user: str) -> set[str]:
         return mine | set(ORDERS) | {topic.replace("kitchen", "bedroom") for topic in ORDERS}
     room = user.removeprefix("voice_node_")
     mine = {topic for topic in EVERYTHING if f"{topic}/".startswith(f"voice_node/{room}/")}  # `#` holds its parent, too
-    return mine | {f"homeassistant/device/{user}/config"}
+    return mine | {f"homeassistant/device/{user}/config", "voice_node/claim"}
 
 
 def may_read(user: str) -> set[str]:
@@ -66,7 +67,7 @@ def may_read(user: str) -> set[str]:
         return {topic for topic in EVERYTHING if topic.startswith(("voice_node/", "homeassistant/"))}
     room = user.removeprefix("voice_node_")
     mine = {topic for topic in EVERYTHING if f"{topic}/".startswith(f"voice_node/{room}/")}
-    return mine | {"homeassistant/status"}
+    return mine | {"homeassistant/status", "voice_node/claim"}
 
 
 @contextmanager
@@ -140,6 +141,20 @@ async def test_who_may_say_and_hear_what(user: str) -> None:
                     await everybody.say(topic)
             await it.say("fence")  # what came before its answer is all that comes
             assert set(it.heard) == may_read(user)
+
+
+async def test_rooms_under_the_pattern_share_their_claims_where_the_line_is_there() -> None:
+    acl = (EXAMPLES / "acl.fleet.example").read_text(encoding="utf-8")
+    line = "pattern readwrite voice_node/claim"
+    for change, is_shared in (("# ", False), ("", True)):
+        assert f"# {line}\n" in acl
+        with Broker(users={"kitchen": "k", "hall": "h"}, acl=acl.replace(f"# {line}", change + line)) as broker:
+            async with visitor(broker.port, "kitchen", "k") as kitchen, visitor(broker.port, "hall", "h") as hall:
+                await hall.listen("voice_node/claim", "voice_node/hall/fence")
+                assert (await kitchen.say("voice_node/claim") != FORBIDDEN) is is_shared
+                await hall.say("voice_node/hall/fence")
+                await until(lambda: "voice_node/hall/fence" in hall.heard)
+                assert ("voice_node/claim" in hall.heard) is is_shared
 
 
 async def test_two_rooms_and_their_home_do_all_they_should(tmp_path: Path) -> None:
