@@ -10,43 +10,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 
 from tests.local.client import called, client_of, said, served
+from tests.local.hostile import HOSTILE
 from tests.local.rooms import GET_TIME, SET_LIGHT
-
-HOSTILE = [
-    "",
-    "{",
-    "[]",
-    "null",
-    "1e999",
-    "[" * 100_000,
-    '{"type": "session.update", "session": ' + '{"audio":' * 90 + "1" + "}" * 91,
-    '{"type": NaN}',
-    '{"type": 7}',
-    '{"type": "response.done"}',
-    '{"type": "session.update"}',
-    '{"type": "session.update", "session": []}',
-    '{"type": "session.update", "session": {"type": "realtime", "audio": {"output": {"speed": ' + "9" * 400 + "}}}}",
-    '{"type": "session.update", "session": {"type": "realtime", "tools": [{"name": 5}]}}',
-    '{"type": "session.update", "session": {"type": "realtime", "tools": "x", "\\ud800": 1}}',
-    '{"type": "session.update", "session": {"type": "realtime", "\\ud800": 1}}',
-    '{"type": "input_audio_buffer.append"}',
-    '{"type": "input_audio_buffer.append", "audio": 5}',
-    '{"type": "input_audio_buffer.append", "audio": "not base64"}',
-    '{"type": "input_audio_buffer.append", "audio": "AAAA"}',
-    '{"type": "conversation.item.create", "item": {"type": "message", "role": ["user"], "content": []}}',
-    '{"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": [null]}}',
-    '{"type": "conversation.item.create", "item": {"type": {}, "id": "x"}}',
-    '{"type": "conversation.item.create", "item": {"type": "function_call_output", "call_id": "x", "output": "y"}}',
-    '{"type": "conversation.item.truncate", "item_id": [], "content_index": {}, "audio_end_ms": -1}',
-    '{"type": "conversation.item.delete", "item_id": {}}',
-    '{"type": "response.create", "response": {"input": [{"type": "item_reference", "id": []}]}}',
-    '{"type": "response.create", "response": {"metadata": {"a": 1}}}',
-    '{"type": "response.create", "response": 5}',
-    '{"type": "response.cancel", "response_id": "resp_x", "event_id": 5}',
-    b"\x00\xff",
-    json.dumps({"type": "session.update", "session": {"type": "realtime", "instructions": "x" * 2_000_000}}),
-    json.dumps({"type": "session.update", "session": {"type": "realtime", "tools": [{}] * 30_000}}),
-]
 
 
 @pytest.mark.parametrize("frame", HOSTILE, ids=range(len(HOSTILE)))

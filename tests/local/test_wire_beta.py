@@ -4,9 +4,9 @@ import pytest
 
 from tests.fakes.schema import assert_published, published
 from tests.local.client import needs_espeak, needs_sox, utter
+from tests.local.hostile import HOSTILE
 from tests.local.line import line, message
 from tests.local.rooms import GET_TIME, as_offered
-from tests.local.test_server import HOSTILE
 from tests.local.test_wire import EVENTS
 from voice_node.local import wire
 from voice_node.local.session import default_session

@@ -1,4 +1,4 @@
-"""What `test_router` does not say of requests."""
+"""What `test_router_requests` does not say of requests."""
 
 from tests.router.switchboard import Switchboard, call, of
 from voice_node.model import command as cmd
