@@ -30,7 +30,7 @@ from voice_node.model.control import HearClaim
 from voice_node.model.turn import ClaimMade
 
 WINDOW_S = 0.7
-"""Rooms hear the same word so much later than others at most: another's measure, see docs/listening.md."""
+"""So much later than the first do other rooms hear a word at most, by another project's measure."""
 GIVING_WAY_S = WINDOW_S + 0.1
 PATIENCE_S = 0.3
 """A claim comes back after some ms; over a Wi-Fi that saves power, after two beacons of 100 ms."""
