@@ -23,12 +23,14 @@ _MOST_S = 900.0
 """A part that takes longer hangs."""
 
 
-def measure_alone(name: str, timeout_s: float = _MOST_S, module: str = "tests.benchmarks.alone") -> PartResult:
+def measure_alone(name: str, timeout_s: float = _MOST_S) -> PartResult:
     """Measure a part in a child; whatever becomes of it is the result."""
     measured_at, load = f"{datetime.now(UTC):%Y-%m-%d %H:%M}", os.getloadavg()[0]
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="voice-node-bench-") as place:
-        failure = _run([sys.executable, "-m", module, name, place], Path(place) / "complaint.txt", timeout_s)
+        failure = _run(
+            [sys.executable, "-m", "tests.benchmarks.alone", name, place], Path(place) / "complaint.txt", timeout_s
+        )
         figures, skipped = _read(Path(place) / _FINDINGS)
     seconds = round(time.monotonic() - began, 1)
     return PartResult(measured_at, seconds, round(load, 2), figures, skipped, failure)

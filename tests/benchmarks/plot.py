@@ -133,7 +133,8 @@ def _lines(figures: Sequence[Figure]) -> Canvas:
                     short(value), (count, value), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=7
                 )
         axes.set_xscale("log")
-        axes.set_yscale("log")
+        if all(figure.value > 0 for points in lines.values() for figure in points):
+            axes.set_yscale("log")
         axes.margins(x=0.08, y=0.25)
         ticks = sorted({int(figure.subject) for points in lines.values() for figure in points})
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])

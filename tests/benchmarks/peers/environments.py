@@ -30,8 +30,8 @@ def environment_of(name: str, requirements: tuple[str, ...]) -> Path:
         pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", *requirements]
         subprocess.run(pip, check=True, stdout=subprocess.DEVNULL, timeout=_PATIENCE_S)
     except (OSError, subprocess.SubprocessError):
-        # pip has said why, on standard error: here it may name things of this machine.
-        raise UnavailableError("pip could not install it") from None
+        # pip has said why on standard error; that may name things of this machine, which no page needs.
+        raise UnavailableError("it could not be installed") from None
     mark.write_text(wanted)
     return python
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,9 +99,6 @@ class _Running:
     ear: Ear
     process: subprocess.Popen[bytes]
     began_at: float
-    ready_at: float = 0.0
-    spent_before_s: float = 0.0
-    """CPU time, until it was ready."""
 
     def members(self) -> Iterator[psutil.Process]:
         """The process and what it started, but for our feeder."""
@@ -113,6 +110,9 @@ class _Running:
 
     def spent_s(self) -> float:
         return sum(times.user + times.system for times in (member.cpu_times() for member in self.members()))
+
+    def memory_mb(self) -> float:
+        return sum(member.memory_info().rss for member in self.members()) / 1e6
 
     def end(self) -> dict[str, float]:
         if self.process.poll() is None:
@@ -134,13 +134,9 @@ def measure_peers(folder: Path, minutes: float = MINUTES) -> list[Finding]:
         for confirm, name in (("off", f"{OURS}, webrtcvad alone"), ("auto", OURS)):
             broker = stack.enter_context(Broker())
             listeners.insert(0, _ours(folder / confirm, name, confirm, files[48000], broker.port))
-        running = []
-        for listener in listeners:
-            try:
-                running.append((_begin(listener), listener))
-            except TimeoutError as error:
-                skipped.append(Skipped(listener.name, str(error)))
-        costs = {listener: _hear_out(*one, seconds) for one, listener in running}
+        waits_s, failed = _start_each(listeners)
+        costs, ended = _listen_together(waits_s, seconds)
+    skipped += failed + ended
     share = 100 * spoken_s / (seconds + _TAIL_S)
     return [*figures_of(costs, share), *skipped]
 
@@ -236,17 +232,51 @@ def _satellite(python: Path, recording: Path) -> Callable[[int], list[str]]:
     return command
 
 
-def _begin(listener: Listener) -> tuple[_Running, float]:
-    """It listens from now on; and how long it took to get ready, the median of a few times."""
-    waits_s = []
-    for _ in range(STARTS - 1):
-        one = _start(listener)
-        waits_s.append(one.ready_at - one.began_at)
+def _start_each(listeners: Sequence[Listener]) -> tuple[dict[Listener, float], list[Finding]]:
+    """How long each takes to get ready, alone: the median of a few times; and who does not."""
+    waits_s: dict[Listener, float] = {}
+    failed: list[Finding] = []
+    for listener in listeners:
+        try:
+            waits_s[listener] = percentile([_start_alone(listener) for _ in range(STARTS)], 0.5)
+        except TimeoutError as error:
+            failed.append(Skipped(listener.name, str(error)))
+    return waits_s, failed
+
+
+def _start_alone(listener: Listener) -> float:
+    one = _start(listener)
+    try:
+        return one.ear.ready_at() - one.began_at
+    finally:
         one.end()
-    last = _start(listener)
-    waits_s.append(last.ready_at - last.began_at)
-    last.spent_before_s = last.spent_s()
-    return last, percentile(waits_s, 0.5)
+
+
+def _listen_together(waits_s: Mapping[Listener, float], seconds: float) -> tuple[dict[Listener, Costs], list[Finding]]:
+    """What each takes in so many seconds; and who did not last so long."""
+    running = {listener: _start(listener) for listener in waits_s}
+    costs: dict[Listener, Costs] = {}
+    ended: list[Finding] = []
+    try:
+        ready_at = {listener: one.ear.ready_at() for listener, one in running.items()}
+        began, before_s = time.monotonic(), {listener: one.spent_s() for listener, one in running.items()}
+        time.sleep(seconds)
+        for listener, one in running.items():
+            if one.process.poll() is not None:
+                ended.append(Skipped(listener.name, f"it ended by itself, with {one.process.returncode}"))
+                continue
+            cpu_s, memory_mb, now = one.spent_s() - before_s[listener], one.memory_mb(), time.monotonic()
+            sent = one.end()
+            to_minute = 60 / (now - ready_at[listener])
+            costs[listener] = Costs(
+                waits_s[listener], cpu_s * 60 / (now - began), sent["audio_s"] * to_minute,
+                sent["megabytes"] * to_minute, memory_mb, int(sent["turns"]),
+            )  # fmt: skip
+    finally:
+        for listener, one in running.items():
+            if listener not in costs:
+                one.end()
+    return costs, ended
 
 
 def _start(listener: Listener) -> _Running:
@@ -256,22 +286,4 @@ def _start(listener: Listener) -> _Running:
         listener.command(ear.port), cwd=_ROOT, env=listener.environment,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    one = _Running(ear, process, began_at)
-    try:
-        one.ready_at = ear.ready_at()
-    except TimeoutError:
-        one.end()
-        raise
-    return one
-
-
-def _hear_out(one: _Running, start_s: float, seconds: float) -> Costs:
-    time.sleep(max(0.0, one.ready_at + seconds - time.monotonic()))
-    heard_min = (time.monotonic() - one.ready_at) / 60
-    spent_s = one.spent_s() - one.spent_before_s
-    memory_mb = sum(member.memory_info().rss for member in one.members()) / 1e6
-    sent = one.end()
-    return Costs(
-        start_s, spent_s / heard_min, sent["audio_s"] / heard_min, sent["megabytes"] / heard_min, memory_mb,
-        int(sent["turns"]),
-    )  # fmt: skip
+    return _Running(ear, process, began_at)
