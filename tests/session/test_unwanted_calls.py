@@ -56,7 +56,8 @@ def test_a_call_that_was_answered_and_is_told_again_late_gets_no_second_output(r
 def test_the_end_of_one_turn_leaves_the_others_alone(room: Room) -> None:
     room.ask("t1")
     room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}), done("r1", "t1", calls=(LIGHT,)))
-    room.ask("t2")
+    room.say("t2")
+    room.heard("i2", "and now?")
     room.hear(ev.ResponseCreated("r2", {"turn_id": "t2"}))
     room.put(EndTurn("t1"))
     assert room.all(ev.CancelResponse) == []

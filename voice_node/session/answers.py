@@ -201,7 +201,8 @@ class Answers:
     def ask(self, turn: Turn, now: Moment, step: Step) -> None:
         """Want a response for this turn."""
         announcement = turn.text if turn.kind is Kind.ANNOUNCED else None
-        self.sequencer.add(Job(turn.turn_id, announcement, turn.instructions))
+        is_typed = turn.kind is Kind.TYPED and turn.phase is Phase.HELD
+        self.sequencer.add(Job(turn.turn_id, announcement, turn.instructions, is_typed))
         self.ask_next(now, step)
 
     def ask_next(self, now: Moment, step: Step) -> None:
@@ -209,15 +210,28 @@ class Answers:
         if not self.is_ready:
             return
         event_id = self._new_event_id()
-        job = self.sequencer.next(event_id, may_announce=not self.turns.is_anybody_speaking)
+        may_begin = not any(turn.calls_to_answer for turn in self.turns)
+        job = self.sequencer.next(event_id, may_announce=not self.turns.is_anybody_speaking, may_begin=may_begin)
         if job is None:
             return
+        self._put(job, step)
         self.response_at = self._asked_at = now.at
         metadata = {"turn_id": job.turn_id}
         if job.announcement is not None:
             step.sends.append(ev.CreateAnnouncement(event_id, job.announcement, metadata | {"voice_node": "say"}))
         else:
             step.sends.append(ev.CreateResponse(event_id, metadata, job.instructions))
+
+    def _put(self, job: Job, step: Step) -> None:
+        """The words of a typed turn go to the service right before the request to answer them."""
+        turn = self.turns.get(job.turn_id)
+        if turn is None or turn.kind is not Kind.TYPED or turn.phase is not Phase.HELD:
+            return
+        turn.phase = Phase.COMMITTED
+        event_id, item_id = self._new_event_id(), f"item_{turn.turn_id}"[:32]
+        self.await_verdict(event_id, turn)
+        self.memory.item(turn.turn_id, item_id)
+        step.sends.append(ev.CreateText(event_id, item_id, "user", turn.text))
 
     def complete(self, turn: Turn, now: Moment, step: Step) -> None:
         """The turn is whole at the service: ask for its answer, or wait for the one that the service gives unasked."""

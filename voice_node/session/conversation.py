@@ -71,7 +71,7 @@ class Conversation:
         if turn.kind is Kind.TYPED:
             self._answers.memory.heard(turn.turn_id, "user", turn.text)
         if self._answers.is_ready:
-            self._send_typed(turn, now, step)
+            self._answers.ask(turn, now, step)
 
     def committed(self, item_id: str, now: Moment, step: Step) -> None:
         """The service made an item of what it heard."""
@@ -97,7 +97,7 @@ class Conversation:
             if self._lose_if_stale(turn, now, step):
                 continue
             if turn.kind is not Kind.SPOKEN:
-                self._send_typed(turn, now, step)
+                self._answers.ask(turn, now, step)
                 continue
             self._append(pause, step)
             self._send_audio(turn, bytes(turn.audio), step)
@@ -198,15 +198,6 @@ class Conversation:
         self._answers.await_verdict(event_id, turn)
         step.sends.append(ev.CommitAudio(event_id))
         self._answers.complete(turn, now, step)
-
-    def _send_typed(self, turn: Turn, now: Moment, step: Step) -> None:
-        turn.phase = Phase.COMMITTED
-        if turn.kind is Kind.TYPED:
-            event_id, item_id = self._new_event_id(), f"item_{turn.turn_id}"[:32]
-            self._answers.await_verdict(event_id, turn)
-            self._answers.memory.item(turn.turn_id, item_id)
-            step.sends.append(ev.CreateText(event_id, item_id, "user", turn.text))
-        self._answers.ask(turn, now, step)
 
     def _lose_if_stale(self, turn: Turn, now: Moment, step: Step) -> bool:
         is_stale = now.at - (turn.speech_end_s if turn.is_ended else turn.touched_at) > STALE_S

@@ -7,7 +7,8 @@ Rules
    from `response.created`, and over with its `response.done`.
 2. A request that comes meanwhile waits; there is at most one waiting answer for each turn. They leave in order.
 3. Announcements share the queue although the server would run them beside a response: two voices at once help nobody.
-4. An answer to somebody who spoke goes before an announcement, and no announcement begins over a person speaking.
+4. An answer to somebody who spoke goes before what was typed, and that before an announcement. No announcement begins
+   over a person speaking, and nothing that was typed while a call is open: its words would be taken for the call's.
 5. A response that names the requested turn in its metadata is ours, and so is one that names none: not every server
    gives metadata back. Any other was begun by the server itself; nothing is asked for before it is over.
 6. A request that the server refuses because another response is active (a benign race: the server began one by itself)
@@ -30,6 +31,13 @@ class Job:
     announcement: str | None = None
     """The text to speak; None: answer the conversation."""
     instructions: str | None = None
+    is_typed: bool = False
+    """It begins a turn that was typed: the words go to the service with it."""
+
+    @property
+    def rank(self) -> int:
+        """Rule 4: the lower goes first."""
+        return 2 if self.announcement is not None else int(self.is_typed)
 
 
 class Sequencer:
@@ -69,23 +77,20 @@ class Sequencer:
         """Let `job` wait its turn; a second answer for the same turn is one."""
         if job in self._waiting:
             return
-        if job.announcement is None:
-            after = next((i for i, other in enumerate(self._waiting) if other.announcement is not None), None)
-            if after is not None:
-                self._waiting.insert(after, job)
-                return
-        self._waiting.append(job)
+        after = next((i for i, other in enumerate(self._waiting) if other.rank > job.rank), len(self._waiting))
+        self._waiting.insert(after, job)
 
     def expect(self, job: Job) -> None:
         """The service will answer this turn without being asked."""
         self._expected.append(job)
         self._take_expected()
 
-    def next(self, event_id: str, *, may_announce: bool = True) -> Job | None:
+    def next(self, event_id: str, *, may_announce: bool = True, may_begin: bool = True) -> Job | None:
         """The request to send now under `event_id`, or None while one is under way or none may leave."""
         if not self.is_idle or not self._waiting:
             return None
-        if self._waiting[0].announcement is not None and not may_announce:
+        first = self._waiting[0]
+        if (first.announcement is not None and not may_announce) or (first.is_typed and not may_begin):
             return None
         self._job = self._waiting.popleft()
         self._event_id = event_id
