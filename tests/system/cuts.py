@@ -11,18 +11,13 @@ import math
 import random
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-
+from tests.fakes.answering_home import AnsweringHome
 from tests.fakes.broker import Broker
 from tests.fakes.proxy import FaultProxy
 from tests.fakes.until import until
@@ -60,27 +55,17 @@ class Outcome:
         return "\n".join([head, f"after the end of speech: {times}", *(f"FAILED: {text}" for text in self.failures)])
 
 
-class Home:
-    """Executes every call at once, and notes when things came."""
+class Home(AnsweringHome):
+    """Notes when things came."""
 
     def __init__(self, port: int) -> None:
         self.seen: list[tuple[float, str, Any]] = []
         """When, the topic below the room's branch, the content."""
-        self._lock = threading.Lock()
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.on_connect = self._on_connect
-        self._client.on_message = self._on_message
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-        self._client.on_connect = self._client.on_message = None
+        super().__init__(port, BASE + "#")
 
     def on(self, *places: str) -> list[tuple[float, Any]]:
         """What came there, and when."""
-        with self._lock:
+        with self.lock:
             return [(at, content) for at, place, content in self.seen if place in places]
 
     def calls(self) -> list[tuple[float, Any]]:
@@ -89,19 +74,8 @@ class Home:
     def events(self, event_type: str) -> list[Any]:
         return [content for _, content in self.on("event") if content["event_type"] == event_type]
 
-    def _on_connect(
-        self, client: Client, userdata: object, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
-    ) -> None:
-        client.subscribe(BASE + "#", 1)
-
-    def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:
-        place = message.topic.removeprefix(BASE)
-        content = _parsed(bytes(message.payload))
-        with self._lock:
-            self.seen.append((time.monotonic(), place, content))
-        if place.endswith("/call"):
-            answer = json.dumps({"call_id": content["call_id"], "output": "done"})
-            client.publish(message.topic.removesuffix("call") + "result", answer, 1)
+    def note(self, topic: str, payload: bytes) -> None:
+        self.seen.append((time.monotonic(), topic.removeprefix(BASE), _parsed(payload)))
 
 
 async def cut(folder: Path, cuts: int, seed: int = 1, pause_s: float = PAUSE_S) -> Outcome:

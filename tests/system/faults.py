@@ -20,7 +20,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
@@ -29,12 +28,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-
 from tests.benchmarks.room import write_sentences
+from tests.fakes.answering_home import AnsweringHome
 from tests.fakes.broker import Broker
 from tests.fakes.proxy import FaultProxy
 from tests.fakes.until import until
@@ -96,8 +91,8 @@ class Outcome:
         return "\n".join(lines)
 
 
-class Home:
-    """Home automation: one client that comes back by itself, executes whatever arrives, and answers it."""
+class Home(AnsweringHome):
+    """What came of each room's speech, and of each call."""
 
     def __init__(self, port: int) -> None:
         self.messages: list[tuple[str, Any]] = []
@@ -106,50 +101,30 @@ class Home:
         """Each call: its id, when it came, and how many seconds after its end."""
         self.is_asking = False
         """Each room is asked again when its turn is over."""
-        self._lock = threading.Lock()
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.reconnect_delay_set(1, 1)
-        self._client.on_connect = self._on_connect
-        self._client.on_message = self._on_message
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-        self._client.on_connect = self._client.on_message = None
+        super().__init__(port, "voice_node/+/transcript", "voice_node/+/event", "voice_node/+/tool/+/call")
 
     def ask(self, room: str) -> None:
         """Put a written turn to the room."""
-        self._client.publish(f"voice_node/{room}/request/ask", json.dumps({"text": "switch everything on"}), 1)
+        self.publish(f"voice_node/{room}/request/ask", text="switch everything on")
 
-    def _on_connect(
-        self, client: Client, userdata: object, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
-    ) -> None:
-        wanted = ("voice_node/+/transcript", "voice_node/+/event", "voice_node/+/tool/+/call")
-        client.subscribe([(name, 1) for name in wanted])
-
-    def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:
+    def note(self, topic: str, payload: bytes) -> None:
         now = time.time()
-        content = json.loads(message.payload)
-        room, kind = message.topic.split("/")[1:3]
-        with self._lock:
-            if kind == "tool":
-                self.executed.append((content["call_id"], now, now - _seconds(content["expires_at"])))
-            elif kind == "transcript" or content["event_type"] == "turn_finished":
-                self.messages.append((room, content))
-        if self.is_asking and kind == "event" and content["event_type"] == "turn_finished":
-            self.ask(room)
+        content = json.loads(payload)
+        room, kind = topic.split("/")[1:3]
+        is_end = kind == "event" and content["event_type"] == "turn_finished"
         if kind == "tool":
-            answer = json.dumps({"call_id": content["call_id"], "output": "done"})
-            client.publish(message.topic.removesuffix("call") + "result", answer, 1)
+            self.executed.append((content["call_id"], now, now - _seconds(content["expires_at"])))
+        elif kind == "transcript" or is_end:
+            self.messages.append((room, content))
+        if is_end and self.is_asking:
+            self.ask(room)
 
     def transcripts(self, room: str | None = None) -> list[Any]:
-        with self._lock:
+        with self.lock:
             return [c for place, c in self.messages if "item_id" in c and room in (None, place)]
 
     def finished(self) -> set[str]:
-        with self._lock:
+        with self.lock:
             return {c["turn_id"] for _, c in self.messages if c.get("event_type") == "turn_finished"}
 
 
