@@ -5,7 +5,6 @@ import pytest
 from tests.session.room import LIGHT, Room, done, kinds
 from voice_node.session import events as ev
 
-
 REQUESTS = (ev.CreateResponse, ev.CreateAnnouncement)
 
 
