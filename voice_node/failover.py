@@ -21,6 +21,7 @@ from enum import Enum, auto
 from typing import Protocol, assert_never
 
 from voice_node.model.control import (
+    AnswerApproval,
     AnswerCall,
     AskText,
     EndTurn,
@@ -201,7 +202,7 @@ class Failover:
                 self.service.put(value)
                 if is_spent:
                     self._leave(SPENT)
-            case AnswerCall() | StopReply() | EndTurn() | ResetConversation() | SetMuted():
+            case AnswerCall() | AnswerApproval() | StopReply() | EndTurn() | ResetConversation() | SetMuted():
                 self.service.put(value)
                 self.local.put(value)
             case SpeechOver():

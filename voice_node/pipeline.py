@@ -242,7 +242,7 @@ class Pipeline:
                 self._pipes.request(control)
             case ctl.AskText():
                 self._pipes.request(control)
-            case ctl.AnswerCall() | ctl.EndTurn() | ctl.ResetConversation():
+            case ctl.AnswerCall() | ctl.AnswerApproval() | ctl.EndTurn() | ctl.ResetConversation():
                 inputs.offer(control)
             case ctl.CallServer():
                 stages.call_server(control)

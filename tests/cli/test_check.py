@@ -35,12 +35,10 @@ def test_a_good_file_is_one_line(room: Path) -> None:
 
 
 def test_warnings_do_not_fail(room: Path) -> None:
-    tool = '{type: mcp, server_label: a, server_url: "https://example.org", require_approval: always}'
-    room.write_text(f"room: kitchen\nsession: {{provider: openai, tools: [{tool}]}}\n")
+    room.write_text("room: kitchen\nsession: {provider: openai, model: gpt-realtime}\n")
     result = run(room, OPENAI_API_KEY="x")
     assert result.exit_code == 0
-    place = f"{room}:2: session.tools[0].require_approval"
-    assert result.stderr.startswith(f"warning: {place}: always is not in this version yet")
+    assert result.stderr.startswith(f"warning: {room}:2: session.model: OpenAI's gpt-realtime ")
     assert "0 tools" in result.stdout
 
 

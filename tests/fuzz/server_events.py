@@ -38,6 +38,9 @@ def events(number: int, turn: dict[str, str]) -> list[dict[str, Any]]:
     spoken = {"type": "message", "id": item, "role": "assistant", "content": [{"type": "audio", "transcript": "Done."}]}
     called = {"type": "function_call", "id": item, "call_id": call, "name": "light", "status": "completed"}
     called["arguments"] = '{"on": true}'
+    asked = {"type": "mcp_approval_request", "id": f"leave_{number}", "server_label": "news", "name": "search"}
+    asked["arguments"] = '{"query": "rain"}'
+    made = {**asked, "type": "mcp_call", "id": item, "approval_request_id": f"leave_{number}", "output": "wet"}
     heard = {"item_id": item, "content_index": 0}
     begun = {"id": response, "status": "in_progress", "metadata": turn, "output": []}
     done = {**begun, "status": "completed", "conversation_id": "conv_1", "usage": _USAGE}
@@ -54,7 +57,12 @@ def events(number: int, turn: dict[str, str]) -> list[dict[str, Any]]:
         | {"languages": [{"code": "en"}], "usage": {"type": "tokens", "input_tokens": 3, "output_tokens": 2}},
         {"type": f"{transcription}.failed", **heard, "error": {"code": "audio_unintelligible", "message": "x"}},
         {"type": "response.created", "response": begun},
+        {"type": "response.mcp_call_arguments.done", "response_id": response, "output_index": 0, "item_id": item},
+        {"type": "conversation.item.done", "item": asked, "previous_item_id": None},
         {"type": "response.mcp_call.in_progress", "output_index": 0, "item_id": item},
+        {"type": "response.mcp_call.completed", "output_index": 0, "item_id": item},
+        {"type": "response.output_item.done", "response_id": response, "output_index": 0, "item": made},
+        {"type": "mcp_list_tools.failed", "item_id": item},
         {"type": "response.output_item.done", "response_id": response, "output_index": 0, "item": called},
         {"type": "response.done", "response": {**done, "output": [spoken, called]}},
         {"type": "response.done", "response": {**done, "status": "failed", "status_details": failed, "output": []}},

@@ -19,7 +19,7 @@ def test_frozen_and_slotted(event: Any) -> None:
 
 def test_the_unions_are_closed() -> None:
     classes = {value for value in vars(ev).values() if isinstance(value, type) and value.__module__ == ev.__name__}
-    assert classes - set(ALL) == {ev.FunctionCall, ev.ReplyMessage}
+    assert classes - set(ALL) == {ev.FunctionCall, ev.ReplyMessage, ev.ApprovalRequest}
 
 
 @pytest.mark.parametrize("event", get_args(ev.ClientEvent))

@@ -26,7 +26,7 @@ def sent(event: ev.ClientEvent) -> Any:
 @needs_schema
 @pytest.mark.parametrize(
     "event",
-    UPDATES + [event for event in CLIENT_EVENTS if not isinstance(event, ev.UpdateSession)],
+    UPDATES + [event for event in CLIENT_EVENTS if not isinstance(event, ev.UpdateSession | ev.CreateApproval)],
     ids=lambda event: type(event).__name__,
 )
 def test_what_is_sent_is_published(event: ev.ClientEvent) -> None:

@@ -25,7 +25,11 @@ SAMPLES: dict[str, type[ev.ServerEvent]] = {
     "input_audio_buffer.committed": ev.AudioCommitted,
     "input_audio_buffer.speech_started": ev.ServerSpeechStarted,
     "input_audio_buffer.speech_stopped": ev.ServerSpeechStopped,
+    "mcp_list_tools.failed": ev.ToolsUnlisted,
+    "response.mcp_call.completed": ev.ServiceActed,
+    "response.mcp_call.failed": ev.ServiceActed,
     "response.mcp_call.in_progress": ev.ServiceActs,
+    "response.mcp_call_arguments.done": ev.ServiceActs,
     "response.created": ev.ResponseCreated,
     "response.done": ev.ResponseDone,
     "response.output_audio.delta": ev.Malformed,  # the sample's audio is no base64
@@ -63,7 +67,6 @@ IGNORED = frozenset(
         "input_audio_buffer.dtmf_event_received",
         "input_audio_buffer.timeout_triggered",
         "mcp_list_tools.completed",
-        "mcp_list_tools.failed",
         "mcp_list_tools.in_progress",
         "output_audio_buffer.cleared",
         "output_audio_buffer.started",
@@ -73,14 +76,14 @@ IGNORED = frozenset(
         "response.content_part.done",
         "response.function_call_arguments.delta",
         "response.function_call_arguments.done",
-        "response.mcp_call.completed",
-        "response.mcp_call.failed",
         "response.mcp_call_arguments.delta",
-        "response.mcp_call_arguments.done",
         "response.output_item.added",
     }
 )
-"""What the node has no use for: ignored on purpose. Words and calls come by other events as well."""
+"""What the node has no use for: ignored on purpose. Words and calls come by other events as well.
+
+`conversation.item.done` is read where its item is a request for leave or a call of the service's own.
+"""
 
 
 def say(event_type: str, **fields: Any) -> ev.ServerEvent:

@@ -21,6 +21,8 @@ CLIENT_EVENTS: list[ev.ClientEvent] = [
     ev.CreateText("e1", "item_1", "user", 'sag "hallo"\n\u00fc \U0001f600'),
     ev.CreateText("e1", "item_1", "assistant", "hello"),
     ev.CreateCallOutput("e1", "item_2", "call_1", '{"ok": true}'),
+    ev.CreateApproval("e1", "item_3", "mcpr_1", is_approved=True),
+    ev.CreateApproval("e1", "item_3", "mcpr_1", is_approved=False, reason="refused: nobody said yes"),
     ev.TruncateItem("e1", "item_1", 1500),
     ev.DeleteItem("e1", "item_1"),
     ev.CreateResponse("e1"),

@@ -13,8 +13,6 @@ from voice_node.settings.load import MOST_PROBLEMS, load_room
 from voice_node.settings.problem import Problem
 from voice_node.settings.schema import RoomSettings
 
-LATER = "is not in this version yet"
-
 
 def write(folder: Path, text: str) -> Path:
     """A room file with `text`."""
@@ -246,7 +244,7 @@ def test_more_checks_get_lines_too(tmp_path: Path) -> None:
     ]
 
 
-def test_keys_that_do_nothing_yet_are_warnings(tmp_path: Path) -> None:
+def test_no_key_waits_for_a_later_version(tmp_path: Path) -> None:
     text = textwrap.dedent("""\
         room: a
         tools:
@@ -267,9 +265,7 @@ def test_keys_that_do_nothing_yet_are_warnings(tmp_path: Path) -> None:
             - {type: mcp, server_label: a, server_url: "https://example.org", require_approval: always}
         """)
     path = write(tmp_path, text)
-    assert [warning.removeprefix(f"{path}:") for warning in load_room(path).warnings] == [
-        f"17: session.tools[0].require_approval: always {LATER}: nobody can approve, so what needs it is never called",
-    ]
+    assert load_room(path).warnings == ()
 
 
 def test_a_lenient_room_is_warned(tmp_path: Path) -> None:

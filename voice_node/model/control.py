@@ -18,6 +18,17 @@ class AnswerCall:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerApproval:
+    """Say whether the service may make this call itself."""
+
+    call_id: str
+    """Of the request."""
+    is_approved: bool
+    reason: str | None = None
+    """For the model: why not."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallServer:
     """Call a tool of an MCP server; the answer comes as a `ToolResult` or a `ToolUnreachable`."""
 
@@ -185,6 +196,7 @@ class Audit:
 
 Control = (
     AnswerCall
+    | AnswerApproval
     | CallServer
     | StopReply
     | EndTurn

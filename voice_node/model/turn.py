@@ -36,6 +36,21 @@ class ToolCall:
     """JSON text as the model wrote it: unchecked."""
 
 
+@dataclass(frozen=True, slots=True)
+class ApprovalWanted:
+    """The service asks whether it may call a tool of an MCP server itself. Once per `call_id`."""
+
+    turn_id: str
+    call_id: str
+    """Of the request; the service gives the call itself another."""
+    server: str
+    """The server's label in `session.tools`, as the service says."""
+    name: str
+    """The server's own for the tool."""
+    arguments: str
+    """JSON text as the model wrote it: unchecked."""
+
+
 class LostReason(StrEnum):
     """Why a turn came to nothing."""
 
@@ -262,6 +277,7 @@ class SoundCounted:
 Outcome = (
     Transcript
     | ToolCall
+    | ApprovalWanted
     | TurnFinished
     | TurnLost
     | ReplyStarted

@@ -11,10 +11,12 @@ Rules
    written only with `log.tool_arguments: true`.
 5. After a stop, calls are refused until the session has taken it: it told them while it knew of no stop, so they are of
    the turns that are stopped. What it tells later is of turns that go on.
+6. What the service asks leave for passes the same way, but for a schema, which the service alone knows, and a person
+   always decides, over MQTT. Its output is a yes or a no; the call itself is the service's affair.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +25,7 @@ from voice_node.model import control as ctl
 from voice_node.model import report as rep
 from voice_node.model.moment import Moment
 from voice_node.model.report import EventType
-from voice_node.model.turn import NumberHeard, SpeechChanged, ToolCall, Transcript
+from voice_node.model.turn import ApprovalWanted, NumberHeard, SpeechChanged, ToolCall, Transcript
 from voice_node.router.action import Action
 from voice_node.router.calls import Calls, Ending, OpenCall
 from voice_node.router.confirmation import Confirmation
@@ -31,9 +33,10 @@ from voice_node.router.confirmation import Outcome as Waiting
 from voice_node.router.direct import confirmation, order
 from voice_node.router.policy import Refused, Rules
 from voice_node.router.problems import Problems
-from voice_node.router.tools import BadArguments, ToolBox
+from voice_node.router.tools import BadArguments, ToolBox, read_object
 from voice_node.router.wish import Wish
-from voice_node.settings.mcp import RemoteTool
+from voice_node.settings.mcp import RemoteTool, ServiceTool
+from voice_node.settings.tools import Tool
 
 UNREACHABLE = "home unreachable"
 LONGEST_STOP_S = 15.0
@@ -50,10 +53,12 @@ class Calling:
         problems: Problems,
         count: Callable[[], None],
         *,
+        servers: Collection[str] = (),
         audits_arguments: bool = False,
     ) -> None:
-        """`count` is told of each call that goes out."""
+        """`count` is told of each call that goes out; of `servers` the service may ask leave to call tools itself."""
         self._tools = tools
+        self._servers = servers
         self._confirmation = confirmation
         self._problems = problems
         self._count = count
@@ -82,19 +87,20 @@ class Calling:
             actions += self._failed(call, "no answer in time", "timeout", now)
         return [*actions, *self._decided(self._confirmation.expired(now), now)]
 
-    def wanted(self, call: ToolCall, asked_by: str, now: Moment) -> list[Action]:
-        """The model calls a tool."""
+    def wanted(self, call: ToolCall | ApprovalWanted, asked_by: str, now: Moment) -> list[Action]:
+        """The model calls a tool, or the service asks whether it may."""
         if self._calls.knows(call.call_id) or self._confirmation.holds(call.call_id):
             return self._repeated(call, asked_by, now)
         if self._stops and now.at < self._stops_until:
             return self._refuse(call, asked_by, Refused("stopped", "refused: the person said stop"), now)
-        tool = self._tools.get(call.name)
+        tool = self._tool_of(call)
         if tool is None:
             names = ", ".join(tool.name for tool in self._tools)
             unknown = Refused("unknown_tool", f"there is no such tool; there are: {names}")
             return self._refuse(call, asked_by, unknown, now)
         try:
-            arguments = self._tools.read(call.name, call.arguments)
+            is_own = isinstance(call, ToolCall)
+            arguments = self._tools.read(call.name, call.arguments) if is_own else read_object(call.arguments)
             direct = order(tool, arguments)
         except BadArguments as error:
             return self._refuse(call, asked_by, Refused("bad_arguments", str(error)), now)
@@ -105,6 +111,13 @@ class Calling:
         if tool.policy == "never":
             return self._carry_out(wish, "rule", now)
         return self._decided(self._confirmation.begin(wish, now), now)
+
+    def _tool_of(self, call: ToolCall | ApprovalWanted) -> Tool | None:
+        if isinstance(call, ToolCall):
+            return self._tools.get(call.name)
+        if call.server not in self._servers:
+            return None
+        return ServiceTool(name=call.name, description=call.server, server=call.server, confirm="mqtt")
 
     def undelivered(self, call_id: str, why: str, now: Moment) -> list[Action]:
         """A call could not be published: the model is told at once."""
@@ -162,6 +175,10 @@ class Calling:
         """The speaker did."""
         self._confirmation.fell_silent(now)
 
+    def muted(self, now: Moment) -> list[Action]:
+        """Somebody closes the microphone."""
+        return self._decided(self._confirmation.muted(now), now)
+
     def follow_up(self, duration_ms: int) -> None:
         """How long a person may take to answer a question."""
         self._confirmation.follow_up(duration_ms)
@@ -204,13 +221,18 @@ class Calling:
         return actions
 
     def _carry_out(self, wish: Wish, by: str, now: Moment) -> list[Action]:
+        fields = {"call_id": wish.call_id, "name": wish.tool.name, "arguments": wish.arguments, **wish.server}
+        self._count()
+        if wish.is_of_service:
+            self._calls.refuse(wish.call_id)  # nobody else may answer it
+            allowed = self._audit(wish, by, "allowed", "left_to_service", now)
+            happening = rep.Happening(EventType.TOOL_CALL, fields, wish.turn_id)
+            return [ctl.AnswerApproval(wish.call_id, is_approved=True), happening, allowed]
         expires_at = now.wall + timedelta(seconds=wish.timeout_s)
         expected = None if wish.order is None else wish.order.expected
         call = OpenCall(wish.call_id, wish.turn_id, wish.tool.name, now.at, now.at + wish.timeout_s, expected)
         self._calls.add(call)
-        self._count()
         self._published[wish.call_id] = (wish, by)
-        fields = {"call_id": wish.call_id, "name": wish.tool.name, "arguments": wish.arguments}
         report: rep.CallReport | rep.DeviceOrder | ctl.CallServer
         tool = wish.tool
         if isinstance(tool, RemoteTool):
@@ -237,7 +259,7 @@ class Calling:
             self._audit(wish, "voice", "asked", "not_done", now),
         ]
 
-    def _repeated(self, call: ToolCall, asked_by: str, now: Moment) -> list[Action]:
+    def _repeated(self, call: ToolCall | ApprovalWanted, asked_by: str, now: Moment) -> list[Action]:
         """Nothing acts twice; the model must not wait for what was answered before."""
         if self._calls.is_open(call.call_id) or self._confirmation.holds(call.call_id):
             return self._problems.tell("repeated_call", "a call came again before its answer", call.turn_id)
@@ -249,16 +271,19 @@ class Calling:
         return [ctl.StopReply()]
 
     def _refuse(
-        self, call: ToolCall, asked_by: str, refused: Refused, now: Moment, wish: Wish | None = None
+        self, call: ToolCall | ApprovalWanted, asked_by: str, refused: Refused, now: Moment, wish: Wish | None = None
     ) -> list[Action]:
         """Nothing reaches home automation but the report; the model gets the reason as the call's output."""
-        is_known = self._tools.get(call.name) is not None
+        is_known = self._tool_of(call) is not None
         place = call.name if is_known else "a tool that is not offered"
+        if is_known and isinstance(call, ApprovalWanted):
+            place = f"a tool of {call.server}"
         self._calls.refuse(call.call_id)
         entry: dict[str, Any] = {
             "call_id": call.call_id,
             "turn_id": call.turn_id,
             "tool": call.name if is_known else None,
+            **({} if wish is None else wish.server),
             "asked_by": asked_by,
             "policy": None if wish is None else wish.tool.policy,
             "decision": "refused",
@@ -270,7 +295,7 @@ class Calling:
         if wish is not None and self._audits_arguments:
             entry["arguments"] = wish.arguments
         actions: list[Action] = [
-            ctl.AnswerCall(call.call_id, _error(refused.why)),
+            _no(call.call_id, refused.why, is_of_service=isinstance(call, ApprovalWanted)),
             *self._problems.tell(refused.code, f"{place} was not called: {_plain(refused.code)}", call.turn_id),
             ctl.Audit(entry),
         ]
@@ -282,16 +307,15 @@ class Calling:
         fields = {
             "call_id": wish.call_id,
             "name": wish.tool.name,
+            **wish.server,
             "is_ok": False,
             "error": refused.why,
             "duration_ms": round((now.at - wish.made_at) * 1000),
         }
         return [
-            ctl.AnswerCall(wish.call_id, _error(refused.why)),
+            _no(wish.call_id, refused.why, is_of_service=wish.is_of_service),
             rep.Happening(EventType.TOOL_RESULT, fields, wish.turn_id),
-            *self._problems.tell(
-                refused.code, f"{wish.tool.name} was not called: {_plain(refused.code)}", wish.turn_id
-            ),
+            *self._problems.tell(refused.code, f"{wish.title} was not called: {_plain(refused.code)}", wish.turn_id),
             self._audit(wish, by, "refused", "not_done", now, refused.code),
         ]
 
@@ -323,6 +347,7 @@ class Calling:
             "call_id": wish.call_id,
             "turn_id": wish.turn_id,
             "tool": wish.tool.name,
+            **wish.server,
             "asked_by": wish.asked_by,
             "policy": wish.tool.policy,
             "decision": decision,
@@ -332,6 +357,12 @@ class Calling:
             "duration_ms": _since_ms(wish.made_at, now),
         }
         return ctl.Audit({**entry, "arguments": wish.arguments} if self._audits_arguments else entry)
+
+
+def _no(call_id: str, why: str, *, is_of_service: bool) -> ctl.AnswerCall | ctl.AnswerApproval:
+    if is_of_service:
+        return ctl.AnswerApproval(call_id, False, why)
+    return ctl.AnswerCall(call_id, _error(why))
 
 
 def _since_ms(at: float, now: Moment) -> int:

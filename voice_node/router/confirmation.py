@@ -5,7 +5,8 @@ Rules
 1. `mqtt` and `pin`: the call is held, neither published nor answered, until it is decided; the model waits. So there is
    one call, one publish and one output. Silence refuses: after 60 s for `mqtt`, 30 s for `pin` and after each
    wrong code, less where the tool's
-   own time would not fit into what the session waits for a call. So does `request/stop`.
+   own time would not fit into what the session waits for a call. So does `request/stop`; a mute refuses what the
+   service would do by itself.
 2. `mqtt`: an event tells home automation, with `needs_approval`, `call_id` and `expires_at`; `request/approve` and
    `request/deny` decide, the first one wins.
 3. `pin`: the node itself asks for the code. From then on segments go to this device's recogniser alone, where there is
@@ -190,6 +191,11 @@ class Confirmation:
         self._questions.void()
         return self._give_up(list(self._held.values()), "stopped", "refused: the person said stop", now)
 
+    def muted(self, now: Moment) -> Outcome:
+        """The microphone is closed: what was said before it makes the service call nobody any more."""
+        over = [held for held in self._held.values() if held.wish.is_of_service]
+        return self._give_up(over, "muted", "refused: the room was muted", now)
+
     def follow_up(self, duration_ms: int) -> None:
         """How long a person may take to answer."""
         self._questions.follow_up(duration_ms)
@@ -230,6 +236,7 @@ class Confirmation:
             "call_id": wish.call_id,
             "name": wish.tool.name,
             "arguments": wish.arguments,
+            **wish.server,
             "needs_approval": True,
             "expires_at": now.wall + timedelta(seconds=seconds),
         }

@@ -6,8 +6,9 @@
    with their last; `22:00-06:00` goes over midnight.
 3. A turn may make 8 calls, and 2 of them with the same name and arguments. What it wants beyond is refused; a model
    that goes on all the same is stopped after 8 refusals, because each one costs a response.
-4. A tool is called at most `max_per_minute` times within any 60 s. Calls that wait for a person count, refused ones do
-   not, nor those that are answered with a question: the call after the yes does.
+4. A tool is called at most `max_per_minute` times within any 60 s; what the service itself calls of one MCP server
+   counts together. Calls that wait for a person count; refused ones do not, nor those that are answered with a
+   question: the call after the yes does.
 
 What passes these goes out, or waits for a person where the tool has a `confirm`: see `confirmation`.
 """
@@ -20,6 +21,7 @@ from typing import Any
 
 from voice_node.model.moment import Moment
 from voice_node.router.identity import identity
+from voice_node.settings.mcp import ServiceTool
 from voice_node.settings.tools import Tool
 
 MOST_CALLS = 8
@@ -54,7 +56,7 @@ class Rules:
     def refusal(self, tool: Tool, arguments: Mapping[str, Any], turn_id: str, now: Moment) -> Refused | None:
         """Why this call may not be carried out; None, and it counts."""
         turn, this = self._turn(turn_id), identity(tool.name, arguments)
-        minute = self._minutes.setdefault(tool.name, deque())
+        minute = self._minutes.setdefault(_counted(tool), deque())
         while minute and minute[0] <= now.at - MINUTE_S:
             minute.popleft()
         if tool.policy == "deny":
@@ -75,7 +77,7 @@ class Rules:
 
     def asked(self, tool: Tool) -> None:
         """The call that was let pass last, of this tool, became a question for a person."""
-        self._minutes[tool.name].pop()
+        self._minutes[_counted(tool)].pop()
 
     def refused(self, turn_id: str) -> bool:
         """A call of this turn was refused; True where the turn must be stopped."""
@@ -88,6 +90,11 @@ class Rules:
         while len(self._turns) > MOST_TURNS:
             self._turns.popitem(last=False)
         return turn
+
+
+def _counted(tool: Tool) -> str:
+    """Names of a service's own tools are the service's to choose: those of one server count together."""
+    return f"session.tools {tool.server}" if isinstance(tool, ServiceTool) else tool.name
 
 
 def is_within(hours: str, local: datetime) -> bool:

@@ -16,6 +16,7 @@ from voice_node.model import report as rep
 from voice_node.model.moment import Moment
 from voice_node.model.report import EventType
 from voice_node.model.turn import (
+    ApprovalWanted,
     AttentionChanged,
     CaptureChanged,
     ClaimMade,
@@ -99,6 +100,7 @@ class Router:
             Confirmation(settings, pin or PinLock(None, {}), next_turn_id, hears_privately=hears_privately),
             self._problems,
             costs.called,
+            servers={tool.server_label for tool in settings.session.tools},
             audits_arguments=settings.log.tool_arguments,
         )
         activation = settings.activation
@@ -167,7 +169,7 @@ class Router:
         match outcome:
             case Transcript():
                 actions = self._transcript(outcome, now)
-            case ToolCall():
+            case ToolCall() | ApprovalWanted():
                 actions = self._tool_call(outcome, now)
             case NumberHeard():
                 actions = self._calling.number(outcome, now)
@@ -220,10 +222,10 @@ class Router:
             case cmd.DeviceReport():
                 actions = self._calling.device(command, now)
             case cmd.SetMute(is_muted):
-                actions = self._mute(is_muted)
+                actions = self._mute(is_muted, now)
             case cmd.MuteSwitched(is_muted):
                 self._is_switched = self._is_mute_wanted = is_muted
-                actions = [ctl.SetMuted(is_muted)]
+                actions = self._switch_mute(is_muted, now)
             case cmd.SetSetting(name, value):
                 actions = self._set(name, value)
             case cmd.BadInput(place, detail, name, reply_to):
@@ -263,7 +265,7 @@ class Router:
         last = rep.LastWords(outcome.role, outcome, self._settings.mqtt.retain_last)
         return [outcome, last, rep.Happening(event_type, fields, outcome.turn_id), *decided]
 
-    def _tool_call(self, call: ToolCall, now: Moment) -> list[Action]:
+    def _tool_call(self, call: ToolCall | ApprovalWanted, now: Moment) -> list[Action]:
         if call.turn_id in self._over:
             return self.problem("late_call", "a call of a turn that is over was not carried out", call.turn_id)
         return self._calling.wanted(call, self._requests.asked_by(call.turn_id), now)
@@ -334,7 +336,7 @@ class Router:
     def _chime(self, chime: ctl.Chime) -> list[Action]:
         return [ctl.SoundChime(chime)] if self._settings.playback.chimes else []
 
-    def _mute(self, is_muted: bool) -> list[Action]:
+    def _mute(self, is_muted: bool, now: Moment) -> list[Action]:
         is_closed = self._status.is_muted or self._is_mute_wanted
         if not is_muted and is_closed and (self._is_switched or not self._settings.mute.remote_unmute):
             return [
@@ -342,7 +344,11 @@ class Router:
                 rep.SettingState("mute", "ON"),
             ]
         self._is_mute_wanted = is_muted
-        return [ctl.SetMuted(is_muted)]  # told when the device is really closed
+        return self._switch_mute(is_muted, now)
+
+    def _switch_mute(self, is_muted: bool, now: Moment) -> list[Action]:
+        """It is told when the device is really closed."""
+        return [ctl.SetMuted(is_muted), *(self._calling.muted(now) if is_muted else [])]
 
     def _set(self, name: str, value: float | str) -> list[Action]:
         try:

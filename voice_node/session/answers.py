@@ -2,7 +2,8 @@
 those of responses in `sequencer`, of what is remembered in `memory`.
 
 While a response is requested or active the service has to show a sign of it every 20 s, or the connection is given up.
-While a tool call is open it is home automation's move; a call that nobody answers ends its turn.
+While a tool call is open it is home automation's move; a call that nobody answers ends its turn. While the service asks
+for leave to make a call itself it is a person's; a call of its own whose end it does not tell is not waited for.
 
 Where somebody else can answer (`patience_s`), a turn that the service cannot take, refuses or is slow with is returned
 instead of held or lost, unless anything was done or said for it: nothing acts twice. Once returned, it is unknown here.
@@ -10,12 +11,14 @@ instead of held or lost, unless anything was done or said for it: nothing acts t
 
 from collections.abc import Callable
 
+from voice_node.model.control import AnswerApproval
 from voice_node.model.moment import Moment
 from voice_node.model.turn import LostReason, ResponseStatus, ServiceTrouble, TurnFinished, TurnLost
 from voice_node.session import events as ev
 from voice_node.session.memory import Memory
 from voice_node.session.sequencer import Job, Sequencer
 from voice_node.session.server_ending import ServerEnding
+from voice_node.session.service_calls import MOST_ROUNDS
 from voice_node.session.step import Returned, Step
 from voice_node.session.turns import TRANSCRIPT_PATIENCE_S, Kind, Phase, Turn, Turns
 from voice_node.settings.session import SessionSettings
@@ -28,8 +31,13 @@ RETURNABLE = frozenset(
 )
 """Losses that another session might make good."""
 UNWANTED = '{"error": "refused: the answer is not wanted any more"}'
+UNWANTED_LEAVE = "refused: the answer is not wanted any more"
 CALL_PATIENCE_S = 90.0
 """How long a call may stay open; the router answers every call within a tool's longest `timeout_s`, 60 s."""
+
+
+RUN_PATIENCE_S = 60.0
+"""How long the service's own call may take without a word; as long as any tool of a room may."""
 
 
 class Answers:
@@ -73,7 +81,7 @@ class Answers:
     def stop(self, now: Moment, step: Step) -> None:
         """Cancel the response under way, and the ones that open calls would lead to; what waits behind goes on."""
         for turn in self.turns:
-            if turn.turn_id == self.sequencer.active_turn or turn.open_calls:
+            if turn.turn_id == self.sequencer.active_turn or turn.is_waiting:
                 self.stop_turn(turn.turn_id, now, step)
 
     def stop_turn(self, turn_id: str, now: Moment, step: Step) -> None:
@@ -83,6 +91,7 @@ class Answers:
             return
         turn.is_stopped = True
         turn.touched_at = now.at
+        turn.service.give_up()
         self.turns.withdraw(turn)
         self.ask_again(turn, now, step)
         if turn_id == self.sequencer.active_turn:
@@ -114,10 +123,13 @@ class Answers:
     def tick(self, now: Moment, step: Step) -> None:
         """Let time pass: calls that nobody answers, late transcripts."""
         for turn in self.turns if self.is_ready else ():
-            if turn.open_calls and now.at - turn.touched_at > CALL_PATIENCE_S:
+            if (turn.open_calls or turn.service.open_requests) and now.at - turn.touched_at > CALL_PATIENCE_S:
                 self.lose(turn, LostReason.TIMEOUT, "a tool call was not answered", step)
             elif turn.withheld and now.at - turn.touched_at >= TRANSCRIPT_PATIENCE_S:
                 self.lose(turn, LostReason.TIMEOUT, "no transcript came to judge its tool calls by", step)
+            elif turn.service.running and now.at - turn.touched_at > RUN_PATIENCE_S:
+                turn.service.give_up()
+                self.ask_again(turn, now, step)
             else:
                 self.settle(turn, now, step)
         if len(self.turns) > 0:  # an announcement may have waited for somebody who said nothing in the end
@@ -131,11 +143,14 @@ class Answers:
                 if self.is_ready:
                     step.close = SLOW
                     return True
-        if not self.is_ready or self.sequencer.is_idle or now.at - self.response_at <= SERVICE_PATIENCE_S:
-            return False
         turn = self.turns.get(self.sequencer.active_turn)
+        patience_s = SERVICE_PATIENCE_S
+        if turn is not None and turn.service.is_waiting:
+            patience_s = CALL_PATIENCE_S if turn.service.open_requests else RUN_PATIENCE_S
+        if not self.is_ready or self.sequencer.is_idle or now.at - self.response_at <= patience_s:
+            return False
         if turn is not None:
-            self.lose(turn, LostReason.TIMEOUT, f"no answer from the service in {SERVICE_PATIENCE_S:.0f} s", step)
+            self.lose(turn, LostReason.TIMEOUT, f"no answer from the service in {patience_s:.0f} s", step)
         step.close = "the service does not answer"
         return True
 
@@ -263,11 +278,40 @@ class Answers:
             event_id = self.memory.new_id()
             step.sends.append(ev.CreateCallOutput(event_id, f"out_{event_id}", call_id, UNWANTED))
 
+    def refuse_request(self, request_id: str, step: Step) -> None:
+        """Leave is asked for, and nobody waits for what would come of it."""
+        if self.is_ready and self.turns.refuse_call(request_id):
+            event_id = self.memory.new_id()
+            step.sends.append(ev.CreateApproval(event_id, f"leave_{event_id}", request_id, False, UNWANTED_LEAVE))
+
+    def approval_answered(self, answer: AnswerApproval, now: Moment, step: Step) -> None:
+        """A person's answer, or nobody's, to a request of the service."""
+        turn = self.turns.of_request(answer.call_id)
+        if turn is None:
+            return  # as above
+        turn.service.answer(answer.call_id, is_approved=answer.is_approved)
+        turn.touched_at = self.response_at = now.at
+        event_id = self._new_event_id()
+        self.await_verdict(event_id, turn)
+        item_id = f"leave_{event_id}"
+        self.memory.item(turn.turn_id, item_id)
+        step.sends.append(ev.CreateApproval(event_id, item_id, answer.call_id, answer.is_approved, answer.reason))
+        self.ask_again(turn, now, step)
+
     def ask_again(self, turn: Turn, now: Moment, step: Step) -> None:
-        """Let the model go on once every call of its last response is answered and that response is done."""
-        if turn.open_calls or not turn.calls_to_answer or self.sequencer.active_turn == turn.turn_id:
+        """Let the model go on once all that its last response led to is answered and that response is done."""
+        is_due = turn.calls_to_answer or turn.service.is_answer_due
+        if turn.is_waiting or not is_due or self.sequencer.active_turn == turn.turn_id:
             return
         turn.calls_to_answer = 0
+        if turn.service.is_answer_due:
+            turn.service.is_answer_due = False
+            turn.service.rounds += 1
+            if turn.service.rounds > MOST_ROUNDS:
+                detail = f"the service made calls of its own in more than {MOST_ROUNDS} responses of a turn"
+                step.outcomes.append(ServiceTrouble("too_many_calls", detail, turn.turn_id))
+                self.settle(turn, now, step)
+                return
         if turn.is_stopped:
             turn.status = ResponseStatus.CANCELLED
         if turn.status is ResponseStatus.COMPLETED:
@@ -276,7 +320,7 @@ class Answers:
             self.settle(turn, now, step)
 
     def has_answer(self, turn: Turn) -> bool:
-        return turn.status is not None and not turn.open_calls and not self.sequencer.has(turn.turn_id)
+        return turn.status is not None and not turn.is_waiting and not self.sequencer.has(turn.turn_id)
 
     def finish(self, turn: Turn, step: Step) -> None:
         assert turn.status is not None

@@ -62,6 +62,17 @@ class CreateCallOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateApproval:
+    """The one answer to the service's question whether it may call a tool of an MCP server."""
+
+    event_id: str
+    item_id: str
+    request_id: str
+    is_approved: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TruncateItem:
     """Cut an assistant's audio message to what was really heard."""
 
@@ -111,6 +122,7 @@ ClientEvent = (
     | ClearAudio
     | CreateText
     | CreateCallOutput
+    | CreateApproval
     | TruncateItem
     | DeleteItem
     | CreateResponse
@@ -161,7 +173,24 @@ class ServerSpeechStopped:
 
 @dataclass(frozen=True, slots=True)
 class ServiceActs:
-    """The service itself calls a tool of an MCP server for the response under way."""
+    """The service itself is about to call a tool of an MCP server, or calls it."""
+
+    call_id: str = ""
+    response_id: str = ""
+    """Empty where it is not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceActed:
+    """Such a call is over."""
+
+    call_id: str
+    is_ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsUnlisted:
+    """The service could not read which tools an MCP server has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +246,27 @@ class CallDone:
 
     response_id: str
     call: FunctionCall
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequest:
+    """The service asks whether it may call a tool of an MCP server."""
+
+    request_id: str
+    server: str
+    """Its label."""
+    name: str
+    arguments: str
+    """JSON text, unchecked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAsked:
+    """A request for the conversation; servers announce it up to three times."""
+
+    response_id: str
+    """Empty where it is not told."""
+    request: ApprovalRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +330,7 @@ class ResponseDone:
     """Of all items that it left in the conversation."""
     conversation_id: str | None = None
     """None: outside of the conversation, or not told."""
+    approvals: tuple[ApprovalRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +366,9 @@ ServerEvent = (
     | ServerSpeechStarted
     | ServerSpeechStopped
     | ServiceActs
+    | ServiceActed
+    | ToolsUnlisted
+    | ApprovalAsked
     | TranscriptDelta
     | TranscriptDone
     | TranscriptFailed

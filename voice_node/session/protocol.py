@@ -24,6 +24,7 @@ from enum import Enum, auto
 from typing import Any, assert_never
 
 from voice_node.model.control import (
+    AnswerApproval,
     AnswerCall,
     AskText,
     EndTurn,
@@ -52,7 +53,18 @@ from voice_node.settings.session import SessionSettings
 from voice_node.settings.session_limits import Dialect, dialect_of, turn_detection_of
 from voice_node.settings.tools import Tool
 
-Input = Heard | AnswerCall | AskText | SayText | StopReply | EndTurn | ResetConversation | SetMuted | SetSpent
+Input = (
+    Heard
+    | AnswerCall
+    | AnswerApproval
+    | AskText
+    | SayText
+    | StopReply
+    | EndTurn
+    | ResetConversation
+    | SetMuted
+    | SetSpent
+)
 """What the rest of the node puts into the session."""
 
 MOST_REQUESTS = 16
@@ -191,6 +203,8 @@ class Protocol:
                 self._conversation.speech(value, now, step)
             case AnswerCall(call_id, output):
                 self._answers.call_answered(call_id, output, now, step)
+            case AnswerApproval():
+                self._answers.approval_answered(value, now, step)
             case AskText(turn_id) | SayText(turn_id) if self._is_spent:
                 step.outcomes.append(TurnLost(turn_id, LostReason.SPENT))
             case AskText(turn_id) | SayText(turn_id) if self._answers.turns.requests >= MOST_REQUESTS:

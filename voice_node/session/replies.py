@@ -7,6 +7,7 @@ from typing import assert_never
 from voice_node.model.audio import pcm_ms
 from voice_node.model.moment import Moment
 from voice_node.model.turn import (
+    ApprovalWanted,
     LostReason,
     ReplyAudio,
     ReplyAudioEnded,
@@ -33,11 +34,12 @@ _TROUBLES = {
     ResponseStatus.INCOMPLETE: "the model's response was cut off",
 }
 
+ServiceEvent = ev.ServiceActs | ev.ServiceActed | ev.ToolsUnlisted | ev.ApprovalAsked
 TurnEvent = (
-    ev.AudioCommitted
+    ServiceEvent
+    | ev.AudioCommitted
     | ev.ServerSpeechStarted
     | ev.ServerSpeechStopped
-    | ev.ServiceActs
     | ev.TranscriptDelta
     | ev.TranscriptDone
     | ev.TranscriptFailed
@@ -109,8 +111,8 @@ class Replies:
         match event:
             case ev.AudioCommitted(item_id):
                 self._conversation.committed(item_id, now, step)
-            case ev.ServiceActs():
-                self._service_acts(now)
+            case ev.ServiceActs() | ev.ServiceActed() | ev.ToolsUnlisted() | ev.ApprovalAsked():
+                self._of_service(event, now, step)
             case ev.ServerSpeechStarted(item_id) | ev.ServerSpeechStopped(item_id):
                 turn = self._answers.turns.of_item(item_id)
                 if turn is not None:
@@ -146,11 +148,61 @@ class Replies:
             case _:
                 assert_never(event)
 
-    def _service_acts(self, now: Moment) -> None:
-        turn = self._answers.turns.get(self._answers.sequencer.active_turn)
+    def _of_service(self, event: ServiceEvent, now: Moment, step: Step) -> None:
+        """What the service does by itself."""
+        match event:
+            case ev.ServiceActs(call_id, response_id):
+                self._service_acts(call_id, response_id, now)
+            case ev.ServiceActed():
+                self._service_acted(event, now, step)
+            case ev.ToolsUnlisted():
+                detail = "the service cannot read which tools a server of session.tools has"
+                step.outcomes.append(ServiceTrouble("service_tools", detail))
+            case ev.ApprovalAsked(response_id, request):
+                turn = self._served(request.request_id, response_id)
+                if turn is None:
+                    self._answers.refuse_request(request.request_id, step)
+                else:
+                    turn.touched_at = self._answers.response_at = now.at
+                    self._approval(turn, request, now, step)
+            case _:
+                assert_never(event)
+
+    def _served(self, call_id: str, response_id: str = "") -> Turn | None:
+        """For whom the service does something by itself; it need not tell."""
+        turns = self._answers.turns
+        named = turns.of_response(response_id)
+        return named or turns.get(self._answers.sequencer.active_turn) or turns.of_service_call(call_id)
+
+    def _service_acts(self, call_id: str, response_id: str, now: Moment) -> None:
+        turn = self._served(call_id, response_id)
         if turn is not None:
             turn.is_acted_on = True  # said again, it would be done twice
             turn.touched_at = self._answers.response_at = now.at
+            if not turn.is_stopped:
+                turn.service.began(call_id)
+
+    def _service_acted(self, event: ev.ServiceActed, now: Moment, step: Step) -> None:
+        turns = self._answers.turns
+        turn = turns.of_service_call(event.call_id)
+        if turn is None:
+            return
+        self._answers.memory.item(turn.turn_id, event.call_id)
+        turn.touched_at = self._answers.response_at = now.at
+        if turn.service.ended(event.call_id) and not event.is_ok:
+            detail = "the service could not carry out a call of its own to a server of session.tools"
+            step.outcomes.append(ServiceTrouble("service_tool_failed", detail, turn.turn_id))
+        self._answers.ask_again(turn, now, step)
+
+    def _approval(self, turn: Turn, request: ev.ApprovalRequest, now: Moment, step: Step) -> None:
+        """Leave is asked for."""
+        if turn.is_stopped or not self._answers.turns.add_request(request.request_id, turn):
+            self._answers.refuse_request(request.request_id, step)  # unless it was announced before
+            return
+        turn.mark("tool_call", now.at)
+        self._answers.memory.item(turn.turn_id, request.request_id)
+        wanted = ApprovalWanted(turn.turn_id, request.request_id, request.server, request.name, request.arguments)
+        self._tell_call(turn, wanted, step)
 
     def _transcript(
         self, event: ev.TranscriptDelta | ev.TranscriptDone | ev.TranscriptFailed, now: Moment, step: Step
@@ -254,6 +306,7 @@ class Replies:
         if turn is None or turn.is_stopped:
             return None
         self._began.setdefault(item_id, now.wall)
+        turn.service.spoke()
         if not turn.has_replied:
             turn.has_replied = turn.is_acted_on = True
             turn.audio.clear()
@@ -267,7 +320,9 @@ class Replies:
         if not self._answers.turns.add_call(call.call_id, turn):
             return
         turn.mark("tool_call", now.at)
-        wanted = ToolCall(turn.turn_id, call.call_id, call.name, call.arguments)
+        self._tell_call(turn, ToolCall(turn.turn_id, call.call_id, call.name, call.arguments), step)
+
+    def _tell_call(self, turn: Turn, wanted: ToolCall | ApprovalWanted, step: Step) -> None:
         if self._least_confidence is not None and turn.is_transcript_due:
             turn.withheld.append(wanted)
         else:
@@ -279,6 +334,7 @@ class Replies:
             return
         self._told.append((response_id, item_id))
         turn.is_acted_on = True
+        turn.service.spoke()
         if turn.kind is not Kind.ANNOUNCED:  # those are said outside of the conversation
             self._answers.memory.heard(turn.turn_id, "assistant", text, item_id)
         began = self._began.get(item_id, now.wall)
@@ -300,13 +356,17 @@ class Replies:
         else:
             for call in event.calls[:MOST_CALLS]:
                 answers.refuse_call(call.call_id, step)
+            for request in event.approvals[:MOST_CALLS]:
+                answers.refuse_request(request.request_id, step)
         self._began.clear()
         answers.ask_next(now, step)
 
     def _turn_answered(self, turn: Turn, event: ev.ResponseDone, now: Moment, step: Step) -> None:
         turn.status, turn.detail, turn.conversation_id = event.status, event.detail, event.conversation_id
         turn.touched_at = now.at
-        is_empty = not (event.messages or event.calls)
+        is_empty = not (event.messages or event.calls or event.approvals)
+        if event.status is not ResponseStatus.COMPLETED:
+            turn.service.give_up()
         if event.status is ResponseStatus.FAILED and is_empty and self._answers.may_return(turn):
             self._answers.lose(turn, LostReason.REFUSED, f"{_TROUBLES[event.status]}: {event.detail}", step)
             return
@@ -316,13 +376,15 @@ class Replies:
             self._words(turn, event.response_id, message.item_id, message.text, now, step)
         for call in event.calls:
             self._call(turn, call, now, step)
+        for request in event.approvals:
+            self._approval(turn, request, now, step)
         if len(event.calls) > MOST_CALLS:
             detail = f"more than {MOST_CALLS} tool calls in one response: the others are not made"
             step.outcomes.append(ServiceTrouble("too_many_calls", detail, turn.turn_id))
         trouble = _TROUBLES.get(event.status)
         if trouble is not None:
             step.outcomes.append(ServiceTrouble(event.detail or event.status, trouble, turn.turn_id))
-        if turn.calls_to_answer:
+        if turn.calls_to_answer or turn.service.is_answer_due:
             self._answers.ask_again(turn, now, step)
         else:
             self._answers.settle(turn, now, step)

@@ -12,8 +12,8 @@ Rules
    goes by id. An item that is not known yet belongs to the first spoken turn without one: transcription models that
    write along name the item before it is committed. Items of turns that ended stay known, so that a late transcript
    is never taken for the next turn's.
-5. A turn is finished when its segment ended, no response for it is wanted or active, no call is open, and its
-   transcript is settled or late.
+5. A turn is finished when its segment ended, no response for it is wanted or active, no call is open, the service does
+   nothing for it by itself, and its transcript is settled or late.
 6. A call is made once, whoever announces it how often. Of the calls of one response the first 16 are made: what the
    router does not refuse of them is less. The others are nobody's, so the turn ends as if they had not been made.
 7. Where the room demands a confidence, the calls of a spoken turn are withheld until its transcript came. One that is
@@ -30,7 +30,8 @@ from enum import Enum, auto
 from voice_node.model.control import AskText, SayText
 from voice_node.model.moment import Moment
 from voice_node.model.speech import EndReason, Speech, SpeechAudio, SpeechEnded, SpeechStarted
-from voice_node.model.turn import ResponseStatus, ToolCall
+from voice_node.model.turn import ApprovalWanted, ResponseStatus, ToolCall
+from voice_node.session.service_calls import ServiceCalls
 
 TRANSCRIPT_PATIENCE_S = 10.0
 """How long a finished turn waits for its transcript; services answer within seconds of the commit."""
@@ -84,10 +85,12 @@ class Turn:
     is_rest: bool = False
     """What came of its segment after the service had ended a turn in the middle of it; perhaps only silence."""
     open_calls: set[str] = field(default_factory=set)
-    withheld: list[ToolCall] = field(default_factory=list)
+    withheld: list[ToolCall | ApprovalWanted] = field(default_factory=list)
     """Open calls that home automation hears of only when the transcript is sure enough."""
     calls_to_answer: int = 0
     """Calls of the last response whose outputs were posted or are open: after the last one the model is asked again."""
+    service: ServiceCalls = field(default_factory=ServiceCalls)
+    """What the service does for it by itself."""
     is_acted_on: bool = False
     is_stopped: bool = False
     """Somebody said stop: its reply is not wanted any more."""
@@ -122,6 +125,11 @@ class Turn:
         if not self.is_ended:
             return begun
         return *begun, SpeechEnded(self.turn_id, 0, self.duration_ms, 0, 0.0, True, EndReason.SILENCE)
+
+    @property
+    def is_waiting(self) -> bool:
+        """It is somebody else's move: home automation's, a person's or the service's own."""
+        return bool(self.open_calls) or self.service.is_waiting
 
     def mark(self, name: str, at: float) -> None:
         """Note when something first happened, in milliseconds after the end of speech."""
@@ -232,6 +240,25 @@ class Turns:
         self._past_calls.append(call_id)
         return True
 
+    def add_request(self, request_id: str, turn: Turn) -> bool:
+        """The service asks for leave; False where it did before, or once too often."""
+        if self._knows_call(request_id) or not turn.service.ask(request_id):
+            return False
+        self._calls[request_id] = turn
+        turn.is_acted_on = True
+        turn.audio.clear()
+        return True
+
+    def of_request(self, request_id: str) -> Turn | None:
+        """The turn that a request for leave belongs to, while it is open."""
+        turn = self._calls.get(request_id)
+        return turn if turn is not None and request_id in turn.service.open_requests else None
+
+    def of_service_call(self, call_id: str) -> Turn | None:
+        """The turn for which the service makes this call, or may be about to."""
+        waiting = [turn for turn in self if turn.service.is_waiting]
+        return next((turn for turn in waiting if call_id in turn.service.running), waiting[0] if waiting else None)
+
     def of_call(self, call_id: str) -> Turn | None:
         """The turn that a call belongs to, while the call is open."""
         turn = self._calls.get(call_id)
@@ -239,7 +266,9 @@ class Turns:
 
     def withdraw(self, turn: Turn) -> None:
         """Nobody will hear of the calls that are withheld."""
-        turn.open_calls -= {call.call_id for call in turn.withheld}
+        for call in turn.withheld:
+            turn.open_calls.discard(call.call_id)
+            turn.service.open_requests.pop(call.call_id, None)
         turn.withheld.clear()
 
     def disconnect(self) -> None:
@@ -256,6 +285,7 @@ class Turns:
             turn.open_calls.clear()
             turn.withheld.clear()
             turn.calls_to_answer = 0
+            turn.service.clear()
 
     def _knows_call(self, call_id: str) -> bool:
         return call_id in self._calls or call_id in self._past_calls

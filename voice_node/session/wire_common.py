@@ -49,6 +49,10 @@ def encode_event(event: ev.ClientEvent, assistant_text: str) -> str:
         case ev.CreateCallOutput(event_id, item_id, call_id, output):
             item = {"id": item_id, "type": "function_call_output", "call_id": call_id, "output": output}
             return dump("conversation.item.create", event_id, item=item)
+        case ev.CreateApproval(event_id, item_id, request_id, is_approved, reason):
+            item = {"id": item_id, "type": "mcp_approval_response", "approval_request_id": request_id}
+            why = {} if reason is None else {"reason": reason}
+            return dump("conversation.item.create", event_id, item=item | {"approve": is_approved} | why)
         case ev.TruncateItem(event_id, item_id, audio_end_ms):
             return dump(
                 "conversation.item.truncate", event_id, item_id=item_id, content_index=0, audio_end_ms=audio_end_ms
@@ -166,8 +170,33 @@ def _item_done(source: Mapping[str, Any]) -> ev.ServerEvent:
     item = read.mapping(source, "item")
     call = _function_call(item)
     if call is None:
-        return ev.Ignored("response.output_item.done")
+        return _of_service(item, read.name_or(source, "response_id", "")) or ev.Ignored("response.output_item.done")
     return ev.CallDone(read.name(source, "response_id"), call)
+
+
+def _conversation_item_done(source: Mapping[str, Any]) -> ev.ServerEvent:
+    return _of_service(read.mapping(source, "item"), "") or ev.Ignored("conversation.item.done")
+
+
+def _of_service(item: Mapping[str, Any], response_id: str) -> ev.ServerEvent | None:
+    """What an item says of the MCP tools that the service calls itself."""
+    if item.get("type") == "mcp_call":
+        return ev.ServiceActed(read.name(item, "id"), is_ok=not item.get("error"))
+    request = _approval_request(item)
+    return None if request is None else ev.ApprovalAsked(response_id, request)
+
+
+def _approval_request(item: Mapping[str, Any]) -> ev.ApprovalRequest | None:
+    if item.get("type") != "mcp_approval_request":
+        return None
+    arguments = "{}" if item.get("arguments") is None else read.text(item, "arguments") or "{}"
+    return ev.ApprovalRequest(
+        read.name(item, "id"), read.name(item, "server_label"), read.name(item, "name"), arguments
+    )
+
+
+def _service_acts(source: Mapping[str, Any]) -> ev.ServerEvent:
+    return ev.ServiceActs(read.name_or(source, "item_id", ""), read.name_or(source, "response_id", ""))
 
 
 def _function_call(item: Mapping[str, Any]) -> ev.FunctionCall | None:
@@ -202,6 +231,7 @@ def _response_done(source: Mapping[str, Any]) -> ev.ServerEvent:
         metadata=read.texts(response, "metadata"),
         conversation_id=next(_each(lambda source: read.name_or(source, "conversation_id", ""), [response]), "") or None,
         calls=tuple(_each(_function_call, output)) if status is ResponseStatus.COMPLETED else (),
+        approvals=tuple(_each(_approval_request, output)) if status is ResponseStatus.COMPLETED else (),
         item_ids=tuple(filter(None, _each(lambda item: read.name_or(item, "id", ""), output))),
         messages=tuple(_each(_message, (item for item in output if item.get("type") == "message"))),
         usage_input=_tokens(read.mapping_or_empty(usage, "input_token_details"), read.count(usage, "input_tokens")),
@@ -262,7 +292,13 @@ _READERS: Mapping[str, Reader] = {
     "error": _error,
     "input_audio_buffer.speech_started": lambda source: ev.ServerSpeechStarted(read.name_or(source, "item_id", "")),
     "input_audio_buffer.speech_stopped": lambda source: ev.ServerSpeechStopped(read.name_or(source, "item_id", "")),
-    "response.mcp_call.in_progress": lambda _: ev.ServiceActs(),
+    # What the service does itself. An approval is an item of the conversation, of the response, or both.
+    "conversation.item.done": _conversation_item_done,
+    "mcp_list_tools.failed": lambda _: ev.ToolsUnlisted(),
+    "response.mcp_call_arguments.done": _service_acts,
+    "response.mcp_call.in_progress": _service_acts,
+    "response.mcp_call.completed": lambda source: ev.ServiceActed(read.name_or(source, "item_id", "")),
+    "response.mcp_call.failed": lambda source: ev.ServiceActed(read.name_or(source, "item_id", ""), is_ok=False),
     # GA's names of what is spoken and written,
     "response.output_audio.delta": _audio_delta,
     "response.output_audio.done": _audio_done,

@@ -13,9 +13,8 @@ from voice_node.settings.defaults import with_dependent_defaults
 from voice_node.settings.document import Document, read_document
 from voice_node.settings.extras import check_extras, find_missed
 from voice_node.settings.fallback import find_no_fallback
-from voice_node.settings.not_yet import find_not_yet
 from voice_node.settings.offline_language import find_unheard_language
-from voice_node.settings.problem import Problem, is_touched, key_name
+from voice_node.settings.problem import Problem, key_name
 from voice_node.settings.retired import find_retired
 from voice_node.settings.schema import BUNDLED_WAKE_WORDS, RoomSettings
 from voice_node.settings.secrets import find_written_secrets
@@ -59,18 +58,15 @@ def load_room(path: Path, extra_checks: Iterable[Check] = ()) -> LoadedRoom:
 
     settings, found = validate(values, document.broken | secret, (check, *extra_checks))
     problems += found
-    warnings: list[Problem] = []
-    wrong = {problem.path for problem in problems if problem.path}
-    for problem, is_error in find_not_yet(values):
-        if not is_touched(problem.path, wrong):
-            (problems if is_error else warnings).append(problem)
     if problems or settings is None:
         raise ConfigError(_report(path, document, problems))
-    warnings += find_idle(settings)
-    warnings += find_missed(settings)
-    warnings += find_no_fallback(settings)
-    warnings += find_unheard_language(settings)
-    warnings += find_retired(settings, datetime.now(UTC).date())
+    warnings = [
+        *find_idle(settings),
+        *find_missed(settings),
+        *find_no_fallback(settings),
+        *find_unheard_language(settings),
+        *find_retired(settings, datetime.now(UTC).date()),
+    ]
     settings = with_dependent_defaults(_with_absolute_files(settings, folder))
     return LoadedRoom(settings, path, tuple(_lines(path, document, warnings)))
 

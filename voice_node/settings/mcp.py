@@ -62,6 +62,15 @@ class McpServer(Section):
         return value
 
 
+class ServiceTool(Tool):
+    """A tool of an MCP server that the service calls itself, as it asks for leave. It stands in no file."""
+
+    name: str
+    """Its server's own."""
+    server: str
+    """A `server_label` of `session.tools`."""
+
+
 class RemoteTool(Tool):
     """A tool of an MCP server, as the model is offered it. It stands in no file."""
 
