@@ -320,14 +320,28 @@ def test_an_answer_that_the_service_refuses_loses_the_turn(room: Room) -> None:
     assert room.ends() == [("t1", "refused")]
 
 
-def test_others_are_answered_while_one_waits_for_a_person(room: Room) -> None:
+def test_who_speaks_is_answered_while_a_person_decides(room: Room) -> None:
     asks(room)
-    room.ask("t2")
+    room.say("t2")
+    room.heard("i2")
     room.reply("r2", "t2")
     assert room.ends() == [("t2", "completed")]
     decide(room, is_approved=False)
     room.reply("r3", "t1")
     assert room.ends()[-1] == ("t1", "completed")
+
+
+@pytest.mark.parametrize("is_approved", [True, False])
+def test_what_is_typed_waits_so_that_no_words_are_mixed_up(room: Room, is_approved: bool) -> None:
+    asks(room)
+    room.ask("t2", "and tomorrow?")
+    assert room.take() == []
+    decide(room, is_approved=is_approved)
+    room.hear(ev.ServiceActed("mcp_1"))
+    room.reply("r2", "t1")
+    room.reply("r3", "t2")
+    assert room.ends() == [("t1", "completed"), ("t2", "completed")]
+    assert [type(event).__name__ for event in room.take()[-2:]] == ["CreateText", "CreateResponse"]
 
 
 # --- a service without measure ------------------------------------------------------------------------------------

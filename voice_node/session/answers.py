@@ -225,7 +225,7 @@ class Answers:
         if not self.is_ready:
             return
         event_id = self._new_event_id()
-        may_begin = not any(turn.calls_to_answer for turn in self.turns)
+        may_begin = not any(turn.is_owed for turn in self.turns)
         job = self.sequencer.next(event_id, may_announce=not self.turns.is_anybody_speaking, may_begin=may_begin)
         if job is None:
             return
@@ -300,8 +300,7 @@ class Answers:
 
     def ask_again(self, turn: Turn, now: Moment, step: Step) -> None:
         """Let the model go on once all that its last response led to is answered and that response is done."""
-        is_due = turn.calls_to_answer or turn.service.is_answer_due
-        if turn.is_waiting or not is_due or self.sequencer.active_turn == turn.turn_id:
+        if turn.is_waiting or not turn.is_owed or self.sequencer.active_turn == turn.turn_id:
             return
         turn.calls_to_answer = 0
         if turn.service.is_answer_due:

@@ -384,7 +384,7 @@ class Replies:
         trouble = _TROUBLES.get(event.status)
         if trouble is not None:
             step.outcomes.append(ServiceTrouble(event.detail or event.status, trouble, turn.turn_id))
-        if turn.calls_to_answer or turn.service.is_answer_due:
+        if turn.is_owed:
             self._answers.ask_again(turn, now, step)
         else:
             self._answers.settle(turn, now, step)

@@ -131,6 +131,11 @@ class Turn:
         """It is somebody else's move: home automation's, a person's or the service's own."""
         return bool(self.open_calls) or self.service.is_waiting
 
+    @property
+    def is_owed(self) -> bool:
+        """Calls were made for it, and the model has not been asked since."""
+        return bool(self.calls_to_answer) or self.service.is_answer_due
+
     def mark(self, name: str, at: float) -> None:
         """Note when something first happened, in milliseconds after the end of speech."""
         self.timings_ms.setdefault(name, max(0, round((at - self.speech_end_s) * 1000)))
