@@ -5,8 +5,8 @@ import itertools
 
 import pytest
 
-from tests.fakes.pipeline_house import ROOM, START, UTTERANCE, House, until
-from tests.fakes.stages import FRAME_MS, LOUD, RATE_HZ, SILENT, Detector
+from tests.fakes.pipeline_house import ROOM, UTTERANCE, Ear, House, asking_for_the_code, until
+from tests.fakes.stages import FRAME_MS, LOUD, SILENT, Detector
 from voice_node import private
 from voice_node.capture.duplex import FullDuplex
 from voice_node.gate.attention import Attention
@@ -20,48 +20,19 @@ from voice_node.model.speech import EndReason, SpeechAudio, SpeechEnded, SpeechS
 from voice_node.model.turn import (
     ToolCall,
 )
-from voice_node.router.costs import Costs
-from voice_node.router.pin import PinLock, matcher
-from voice_node.router.router import Router
-from voice_node.router.tuning import Tuning
 from voice_node.settings.schema import ActivationSettings
 
 
 async def test_a_code_is_heard_on_this_device_and_the_session_gets_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Ear:
-        heard = 0
-
-        def start(self) -> None:
-            pass
-
-        async def hear(self, pcm: bytes, rate_hz: int) -> str:
-            assert (len(pcm) > 6 * len(LOUD), rate_hz) == (True, RATE_HZ)
-            self.heard += 1
-            return "4711"
-
-        async def close(self) -> None:
-            pass
-
     monkeypatch.setattr(private, "PAUSE_S", 0.01)
     ear = Ear()
-    lock = PinLock(matcher("4711"), {})
-    costs = Costs(ROOM.budget, START.date(), None)
-    numbers = itertools.count(100)
-    router = Router(
-        Tuning(ROOM, {}),
-        lambda: f"t{next(numbers)}",
-        {},
-        costs=costs,
-        is_muted=False,
-        pin=lock,
-        hears_privately=True,
-    )
-    async with House(private_ear=ear, router=router).at_work() as house:
+    async with House(private_ear=ear, router=asking_for_the_code(ROOM)).at_work() as house:
         house.tell(ToolCall("t0", "c1", "unlock", "{}"))
         await until(lambda: house.heard(ctl.SayText))
         house.source.give(*UTTERANCE)
         await until(lambda: house.broker.delivered)
-        assert ear.heard == 1
+        (code,) = ear.heard
+        assert len(code) > 6 * len(LOUD)
         assert not house.heard(SpeechStarted)
         assert not house.heard(SpeechAudio)
         assert not house.events("segment")
@@ -208,34 +179,11 @@ async def test_a_wake_word_over_a_reply_stops_it() -> None:
 async def test_a_room_with_a_wake_word_hears_a_code_with_its_pauses_and_no_wake_word(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Ear:
-        def __init__(self) -> None:
-            self.heard: list[bytes] = []
-
-        def start(self) -> None:
-            pass
-
-        async def hear(self, pcm: bytes, rate_hz: int) -> str:
-            self.heard.append(pcm)
-            return "4711"
-
-        async def close(self) -> None:
-            pass
-
     monkeypatch.setattr(private, "PAUSE_S", 0.2)
     ear = Ear()
     gate, attention = attentive(ActivationSettings(mode="wake_word", follow_up_ms=0))
     settings = ROOM.model_copy(update={"activation": ActivationSettings(mode="wake_word", follow_up_ms=0)})
-    numbers = itertools.count(100)
-    router = Router(
-        Tuning(settings, {}),
-        lambda: f"t{next(numbers)}",
-        {},
-        costs=Costs(ROOM.budget, START.date(), None),
-        is_muted=False,
-        pin=PinLock(matcher("4711"), {}),
-        hears_privately=True,
-    )
+    router = asking_for_the_code(settings)
     async with House(private_ear=ear, router=router, gate=gate, attention=attention).at_work() as house:
         house.source.give(*UTTERANCE, *[SILENT] * 20)
         await until(lambda: house.source.taken == len(UTTERANCE) + 20)

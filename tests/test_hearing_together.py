@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.pipeline_house import ROOM, START, TOPICS, UTTERANCE, House, until
+from tests.fakes.pipeline_house import ROOM, TOPICS, UTTERANCE, Ear, House, asking_for_the_code, until
 from tests.fakes.stages import FRAME_MS, LOUD, SILENT, Detector
 from voice_node import private
 from voice_node.capture.duplex import FullDuplex
@@ -20,10 +20,6 @@ from voice_node.model import control as ctl
 from voice_node.model.audio import Frame
 from voice_node.model.speech import SpeechAudio, SpeechEnded, SpeechStarted
 from voice_node.model.turn import ToolCall
-from voice_node.router.costs import Costs
-from voice_node.router.pin import PinLock, matcher
-from voice_node.router.router import Router
-from voice_node.router.tuning import Tuning
 from voice_node.settings.schema import ActivationSettings
 
 ONLINE = cmd.BrokerChanged(is_connected=True)
@@ -123,7 +119,9 @@ async def test_a_claim_that_nobody_brings_back_costs_a_moment_and_is_told() -> N
         house.pipes.order(ONLINE)
         house.source.give(*UTTERANCE)
         await until(lambda: house.heard(SpeechEnded))
-        await until(lambda: house.codes() == ["arbitration"])
+        await until(house.codes)
+        assert house.codes() == ["arbitration"]
+        assert house.heard(SpeechEnded)[0].is_kept
 
 
 async def test_a_mute_ends_the_waiting_and_nothing_of_it_leaves() -> None:
@@ -183,31 +181,13 @@ async def test_a_room_that_speaks_keeps_the_others_silent() -> None:
         house.player.is_speaking = True
         house.source.give(SILENT)
         await until(lambda: claims(house))
+        assert claims(house)[0]["room"] == "kitchen"
+        assert not house.heard(SpeechStarted), "nobody spoke here but the room itself"
 
 
 async def test_a_code_is_heard_whoever_claims_it_and_the_others_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Ear:
-        def start(self) -> None:
-            pass
-
-        async def hear(self, pcm: bytes, rate_hz: int) -> str:
-            return "4711"
-
-        async def close(self) -> None:
-            pass
-
     monkeypatch.setattr(private, "PAUSE_S", 0.01)
-    turns = itertools.count(100)
-    router = Router(
-        Tuning(ROOM, {}),
-        lambda: f"t{next(turns)}",
-        {},
-        costs=Costs(ROOM.budget, START.date(), None),
-        is_muted=False,
-        pin=PinLock(matcher("4711"), {}),
-        hears_privately=True,
-    )
-    async with sharing(private_ear=Ear(), router=router).at_work() as house:
+    async with sharing(private_ear=Ear(), router=asking_for_the_code(ROOM)).at_work() as house:
         house.pipes.order(ONLINE)
         house.tell(ToolCall("t0", "c1", "unlock", "{}"))
         await until(lambda: house.heard(ctl.SayText))

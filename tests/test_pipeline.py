@@ -3,14 +3,12 @@
 import asyncio
 import json
 import logging
-import threading
 import time
 from functools import partial
-from typing import Any
 
 import pytest
 
-from tests.fakes.pipeline_house import DEADLINE_S, START, UTTERANCE, House, finished, until
+from tests.fakes.pipeline_house import START, UTTERANCE, House, SlowDisk, finished, until
 from tests.fakes.stages import LOUD
 from voice_node import pipeline as pipeline_module
 from voice_node.model import command as cmd
@@ -152,22 +150,16 @@ async def test_what_cannot_be_published_is_reported_and_stops_nothing() -> None:
 
 
 async def test_a_slow_disk_writes_the_last_of_many_values() -> None:
-    is_ready = threading.Event()
-    kept: list[tuple[str, Any]] = []
-
-    def remember(key: str, value: Any) -> None:
-        is_ready.wait(DEADLINE_S)
-        kept.append((key, value))
-
-    async with House(remember=remember).at_work() as house:
+    disk = SlowDisk()
+    async with House(remember=disk.remember).at_work() as house:
         tasks = len(asyncio.all_tasks())
         for number in range(100):
             house.pipes.order(cmd.SetSetting("volume", number))
         await until(lambda: house.payloads("volume/state")[-1] == "99")
         assert len(asyncio.all_tasks()) <= tasks + 1
-        is_ready.set()
-        await until(lambda: bool(kept) and kept[-1][1]["volume"]["value"] == 99)
-        assert len(kept) <= 2
+        disk.is_ready.set()
+        await until(lambda: bool(disk.kept) and disk.kept[-1][1]["volume"]["value"] == 99)
+        assert len(disk.kept) <= 2
 
 
 # The watchdog

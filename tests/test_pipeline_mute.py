@@ -1,9 +1,8 @@
 """A mute: deaf at once, told when it is true, and kept."""
 
 import asyncio
-import threading
 
-from tests.fakes.pipeline_house import DEADLINE_S, ROOM, UTTERANCE, House, until
+from tests.fakes.pipeline_house import ROOM, UTTERANCE, House, SlowDisk, until
 from tests.fakes.stages import LOUD
 from voice_node.gate.gate import Gate
 from voice_node.model import command as cmd
@@ -82,22 +81,16 @@ async def test_muted_and_opened_again() -> None:
 
 
 async def test_a_mute_is_kept_before_a_reload_reads_what_was_kept() -> None:
-    is_ready = threading.Event()
-    kept: list[tuple[str, object]] = []
-
-    def remember(key: str, value: object) -> None:
-        is_ready.wait(DEADLINE_S)
-        kept.append((key, value))
-
-    async with House(remember=remember).at_work() as house:
+    disk = SlowDisk()
+    async with House(remember=disk.remember).at_work() as house:
         house.pipes.order(cmd.SetMute(is_muted=True))
         house.pipes.order(cmd.Reload())
         assert house.life is not None
         ended, _ = await asyncio.wait([house.life], timeout=0.2)
         assert not ended, "the next node would read that it is not muted"
-        is_ready.set()
+        disk.is_ready.set()
         assert await house.end() is End.RELOAD
-        assert kept == [("is_muted", True)]
+        assert disk.kept == [("is_muted", True)]
 
 
 async def test_the_last_of_many_mutes_holds() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -25,12 +26,14 @@ from voice_node.mqtt.topics import Topics
 from voice_node.pipeline import End, Pipeline
 from voice_node.pipes import Pipes
 from voice_node.router.costs import Costs
+from voice_node.router.pin import PinLock, matcher
 from voice_node.router.router import Router
 from voice_node.router.tuning import Tuning
 from voice_node.settings.schema import RoomSettings
 from voice_node.stages import Reloaded, Stages
 
 DEADLINE_S = 5
+CODE = "4711"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TOPICS = Topics("voice_node", "kitchen")
 ROOM = RoomSettings.model_validate(
@@ -192,6 +195,50 @@ class House:
 
     def tell(self, outcome: Outcome) -> None:
         self.pipes.tell(outcome)
+
+
+class SlowDisk:
+    """Writes nothing before `is_ready`."""
+
+    def __init__(self) -> None:
+        self.is_ready = threading.Event()
+        self.kept: list[tuple[str, Any]] = []
+
+    def remember(self, key: str, value: Any) -> None:
+        self.is_ready.wait(DEADLINE_S)
+        self.kept.append((key, value))
+
+
+class Ear:
+    """Whatever is said to it alone is the code."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+
+    def start(self) -> None:
+        pass
+
+    async def hear(self, pcm: bytes, rate_hz: int) -> str:
+        assert rate_hz == RATE_HZ
+        self.heard.append(pcm)
+        return CODE
+
+    async def close(self) -> None:
+        pass
+
+
+def asking_for_the_code(settings: RoomSettings) -> Router:
+    """The router of a room that hears `CODE` by itself."""
+    turns = itertools.count(100)
+    return Router(
+        Tuning(settings, {}),
+        lambda: f"t{next(turns)}",
+        {},
+        costs=Costs(ROOM.budget, START.date(), None),
+        is_muted=False,
+        pin=PinLock(matcher(CODE), {}),
+        hears_privately=True,
+    )
 
 
 def finished(turn_id: str) -> TurnFinished:

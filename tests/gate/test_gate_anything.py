@@ -20,29 +20,40 @@ settings_of = st.builds(
 )
 sounds = st.tuples(st.sampled_from([QUIET_DB, FAINT_DB, LOUD_DB]), st.booleans(), st.integers(1, 80))
 happenings = st.lists(sounds | st.sampled_from(["hole", "shut"]), max_size=25)
+confirmed_sounds = st.tuples(
+    st.sampled_from([QUIET_DB, FAINT_DB, LOUD_DB]),
+    st.booleans(),
+    st.integers(1, 80),
+    st.sampled_from([0.0, 0.25, 0.4, 0.9]),
+)
+confirmed_happenings = st.lists(confirmed_sounds | st.sampled_from(["hole", "shut", "tune"]), max_size=25)
+Happening = tuple[float, bool, int] | tuple[float, bool, int, float] | str
 
 
-@given(settings_of, happenings)
-def test_what_holds_whatever_is_heard(settings: GateSettings, script: list[tuple[float, bool, int] | str]) -> None:
-    room = Room(settings)
+def assert_holds(room: Room, script: list[Happening], longest_unsent_ms: int, settings: GateSettings) -> None:
+    """Nothing from before a shut begins a segment, what waits has a bound, and what was said is whole."""
     frame_ms = settings.frame_ms
-    closed_frames = -(-settings.pre_roll_ms // frame_ms) + 2 * -(-settings.onset_ms // frame_ms)
-    longest_frames = max(-(-int(settings.max_segment_s * 1000) // frame_ms), closed_frames + 1)
+    most_unsent = longest_unsent_ms // frame_ms
+    longest_frames = max(-(-int(settings.max_segment_s * 1000) // frame_ms), most_unsent + 1)
     not_before_ms = 0
     for happening in script:
         earlier = len(room.said)
-        if isinstance(happening, tuple):
-            level_db, is_speech, frames = happening
-            room.hear(frames * frame_ms, level_db, is_speech=is_speech)
-        elif happening == "hole":
-            room.index += 3
-        else:
-            room.shut()
-            assert not room.gate.is_open
-            not_before_ms = room.index * frame_ms
+        match happening:
+            case "hole":
+                room.index += 3
+            case "tune":
+                room.gate.tune(3.0, 300)
+            case str():
+                room.shut()
+                assert not room.gate.is_open
+                not_before_ms = room.index * frame_ms
+            case level_db, is_speech, frames, *belief:
+                if isinstance(room, ConfirmedRoom):
+                    (room.model.answer,) = belief
+                room.hear(frames * frame_ms, level_db, is_speech=is_speech)
         started = [speech for speech in room.said[earlier:] if isinstance(speech, SpeechStarted)]
         assert all(speech.start_ms >= not_before_ms for speech in started)
-        assert len(room.gate._unsent) <= closed_frames
+        assert len(room.gate._unsent) <= most_unsent
         assert room.gate._segment is None or len(room.gate._segment.withheld) <= longest_frames
     room.note(room.gate.end())
     assert_whole(room, longest_frames)
@@ -79,41 +90,14 @@ def assert_whole(room: Room, longest_frames: int) -> None:
             assert room.audio(ended.turn_id) == b""
 
 
-confirmed_sounds = st.tuples(
-    st.sampled_from([QUIET_DB, FAINT_DB, LOUD_DB]),
-    st.booleans(),
-    st.integers(1, 80),
-    st.sampled_from([0.0, 0.25, 0.4, 0.9]),
-)
-confirmed_happenings = st.lists(confirmed_sounds | st.sampled_from(["hole", "shut", "tune"]), max_size=25)
+@given(settings_of, happenings)
+def test_what_holds_whatever_is_heard(settings: GateSettings, script: list[Happening]) -> None:
+    pre_roll, onset = (-(-ms // settings.frame_ms) for ms in (settings.pre_roll_ms, settings.onset_ms))
+    assert_holds(Room(settings), script, (pre_roll + 2 * onset) * settings.frame_ms, settings)
 
 
 @given(settings_of, confirmed_happenings)
 def test_with_a_second_opinion_the_same_holds_whatever_is_heard_and_believed(
-    settings: GateSettings, script: list[tuple[float, bool, int, float] | str]
+    settings: GateSettings, script: list[Happening]
 ) -> None:
-    room = ConfirmedRoom(settings)
-    frame_ms = settings.frame_ms
-    reach_frames = REACH_MS // frame_ms
-    longest_frames = max(-(-int(settings.max_segment_s * 1000) // frame_ms), reach_frames + 1)
-    not_before_ms = 0
-    for happening in script:
-        earlier = len(room.said)
-        match happening:
-            case "hole":
-                room.index += 3
-            case "shut":
-                room.shut()
-                assert not room.gate.is_open
-                not_before_ms = room.index * frame_ms
-            case "tune":
-                room.gate.tune(3.0, 300)
-            case (float(level_db), bool(is_speech), int(frames), float(chance)):
-                room.model.answer = chance
-                room.hear(frames * frame_ms, level_db, is_speech=is_speech)
-        started = [speech for speech in room.said[earlier:] if isinstance(speech, SpeechStarted)]
-        assert all(speech.start_ms >= not_before_ms for speech in started)
-        assert len(room.gate._unsent) <= reach_frames
-        assert room.gate._segment is None or len(room.gate._segment.withheld) <= longest_frames
-    room.note(room.gate.end())
-    assert_whole(room, longest_frames)
+    assert_holds(ConfirmedRoom(settings), script, REACH_MS, settings)
