@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.fakes.stages import Player
 from tests.fakes.until import until
 from voice_node.contest import ENDLESS, UNHEARD, Contest
 from voice_node.gate import arbitration
@@ -29,6 +30,7 @@ class Kitchen:
     def __init__(self, *, has_broker: bool = True, is_arbitrated: bool = True) -> None:
         self.pipes = Pipes()
         self.pipes.order(BrokerChanged(is_connected=has_broker))
+        self.player = Player([])
         self.late = 0.0
         """Added to its clock."""
         numbers = itertools.count(1)
@@ -56,6 +58,10 @@ class Kitchen:
         assert not task.done()
         yield task
 
+    def keep(self, *, is_speaking: bool) -> None:
+        self.player.is_speaking = is_speaking
+        self.contest.keep(self.player)
+
     async def has_told(self, number: int) -> None:
         await until(lambda: len(self.told) >= number)
 
@@ -66,7 +72,7 @@ class Kitchen:
 async def test_who_shares_with_nobody_waits_for_nobody() -> None:
     kitchen = Kitchen(is_arbitrated=False)
     assert await kitchen.say(STARTED, SOUND, ENDED) == [STARTED, SOUND, ENDED]
-    kitchen.contest.keep(is_speaking=True)
+    kitchen.keep(is_speaking=True)
     kitchen.hear("bedroom", "b1")
     assert await kitchen.contest.wins()
     assert kitchen.told == []
@@ -75,7 +81,7 @@ async def test_who_shares_with_nobody_waits_for_nobody() -> None:
 async def test_while_the_broker_is_away_the_room_answers_by_itself_at_once() -> None:
     kitchen = Kitchen(has_broker=False)
     assert await kitchen.say(STARTED, SOUND, ENDED) == [STARTED, SOUND, ENDED]
-    kitchen.contest.keep(is_speaking=True)
+    kitchen.keep(is_speaking=True)
     assert kitchen.told == []
 
 
@@ -159,24 +165,27 @@ async def test_a_mute_ends_the_waiting_and_what_waited_is_gone() -> None:
 async def test_what_is_certain_is_claimed_and_waits_for_nobody() -> None:
     kitchen = Kitchen()
     kitchen.hear("bedroom", "b1")
+    async with kitchen.saying(STARTED, SOUND, ENDED) as task:
+        kitchen.hear("kitchen", "k1")
+        assert await task == [], "and now gives way"
     assert await kitchen.say(STARTED, SOUND, ENDED, is_certain=True) == [STARTED, SOUND, ENDED]
-    assert kitchen.told == [ClaimMade("k1")]
+    assert kitchen.told[2:] == [ClaimMade("k2", None)]
 
 
 async def test_a_turn_that_was_won_and_the_own_voice_are_claimed_again() -> None:
     kitchen = Kitchen()
-    kitchen.contest.keep(is_speaking=False)
+    kitchen.keep(is_speaking=False)
     assert kitchen.told == []
     async with kitchen.saying(STARTED, SOUND) as task:
         kitchen.hear("kitchen", "k1")
         await task
     for _ in range(3):
         kitchen.late += 0.2
-        kitchen.contest.keep(is_speaking=False)
+        kitchen.keep(is_speaking=False)
     assert kitchen.told == [ClaimMade("k1"), ClaimMade("k2")], "after 0.4 s"
     await kitchen.say(ENDED)
     kitchen.late += 1.0
-    kitchen.contest.keep(is_speaking=False)
+    kitchen.keep(is_speaking=False)
     assert len(kitchen.told) == 2
-    kitchen.contest.keep(is_speaking=True)
+    kitchen.keep(is_speaking=True)
     assert kitchen.told[2:] == [ClaimMade("k3")]

@@ -15,6 +15,7 @@ from voice_node.model.moment import Moment
 from voice_node.model.speech import Speech, SpeechAudio, SpeechEnded, SpeechStarted
 from voice_node.model.turn import ServiceTrouble, TurnYielded
 from voice_node.pipes import Pipes
+from voice_node.stages import Player
 
 UNHEARD = (
     "no claim of this room comes back, so it answers whoever else does: do the broker's access rules let it read and "
@@ -55,9 +56,9 @@ class Contest:
         self._is_given_up = True
         self._news.set()
 
-    def keep(self, *, is_speaking: bool) -> None:
+    def keep(self, player: Player) -> None:
         """With each frame: others are told that what this room won goes on, or that it speaks itself."""
-        if self._arbitration is None or not self._pipes.has_broker or not (self._is_won or is_speaking):
+        if self._arbitration is None or not self._pipes.has_broker or not (self._is_won or player.is_speaking):
             return
         claim = self._arbitration.repeat(self._clock().at)
         if claim is not None:
@@ -94,7 +95,7 @@ class Contest:
         if self._arbitration is None or not self._pipes.has_broker:
             return True
         self._is_given_up = False
-        self._pipes.tell(self._arbitration.claim(self._clock().at, gives_way=turn_id is not None))
+        self._pipes.tell(self._arbitration.claim(self._clock().at, gives_way=not is_certain and turn_id is not None))
         if is_certain:
             return True
         verdict = await self._verdict(self._arbitration)

@@ -69,7 +69,7 @@ class Hearing:
                 self.frame_at = self._stages.clock().at
                 self._heard_ms += frame.duration_ms
                 said = await self._hear(frame)
-                self._contest.keep(is_speaking=self._stages.player.is_speaking)
+                self._contest.keep(self._stages.player)
                 if said:
                     await self._say_all(said, frame.rate_hz)
             await self._say_all(self._stages.gate.end(), 0)
