@@ -11,6 +11,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FuncFormatter
 
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.page import picture_name, short
@@ -117,6 +118,7 @@ def _lines(figures: Sequence[Figure]) -> Canvas:
     for figure in figures:
         panel, _, label = figure.name.partition(", ")
         panels.setdefault(f"{panel}, {figure.unit}", {}).setdefault(label, []).append(figure)
+    ticks = sorted({int(figure.subject) for figure in figures})
     rows = -(-len(panels) // 2)
     canvas = _canvas(0.5 + 2.2 * rows)
     every = canvas.subplots(rows, 2, squeeze=False).flatten()
@@ -126,7 +128,7 @@ def _lines(figures: Sequence[Figure]) -> Canvas:
         for number, (label, points) in enumerate(lines.items()):
             counts = [int(figure.subject) for figure in points]
             values = [figure.value for figure in points]
-            colour = (_OURS, _BOUND, _BAR)[number % 3]
+            colour = (_OURS, _INK, _BAR)[number % 3]
             axes.plot(counts, values, marker="o", markersize=4, color=colour, label=label)
             for count, value in zip(counts, values, strict=True):
                 axes.annotate(
@@ -135,9 +137,11 @@ def _lines(figures: Sequence[Figure]) -> Canvas:
         axes.set_xscale("log")
         if all(figure.value > 0 for points in lines.values() for figure in points):
             axes.set_yscale("log")
-        axes.margins(x=0.08, y=0.25)
-        ticks = sorted({int(figure.subject) for points in lines.values() for figure in points})
+        axes.margins(y=0.25)
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+        axes.set_xlim(ticks[0] / 1.6, ticks[-1] * 1.6)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.set_xlabel("rooms", fontsize=8, loc="right", labelpad=1)
         axes.minorticks_off()
         axes.set_title(name, fontsize=9, loc="left", color=_INK)
         if len(lines) > 1:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,10 +15,13 @@ from tests.fakes.broker import Broker
 from voice_node.app import SWITCH_S, Node
 from voice_node.building import Room
 from voice_node.model.audio import Frame
+from voice_node.model.speech import SpeechAudio
 from voice_node.model.turn import Outcome, SpeechChanged
-from voice_node.pipes import Pipes
+from voice_node.pipes import MOST_SPEECH, Pipes
 from voice_node.runtime.orders import Orders
+from voice_node.runtime.pipe import Pipe
 from voice_node.runtime.systemd import ServiceManager
+from voice_node.session.protocol import Input
 from voice_node.settings.load import load_room
 from voice_node.settings.secrets import Secrets
 from voice_node.stages import Source
@@ -30,8 +34,10 @@ SEGMENTS = 40
 class Found:
     """Milliseconds, one for each turn."""
 
-    opened: list[float] = field(default_factory=list)
-    """From the frame that opened the gate to the first sound at the server."""
+    withheld: list[float] = field(default_factory=list)
+    """From the frame that opened the gate to the one that let its sound go: the gate's own rule."""
+    sent: list[float] = field(default_factory=list)
+    """From the frame that let it go to the first sound at the server."""
     committed: list[float] = field(default_factory=list)
     """From the frame that closed it to the commit at the server."""
     called: list[float] = field(default_factory=list)
@@ -58,11 +64,28 @@ class _Timed:
         return frame
 
 
+class _TimedPipe(Pipe[Input]):
+    """Notes when the frame that let the first sound of each turn go was captured."""
+
+    def __init__(self, given_at: Callable[[], float]) -> None:
+        super().__init__(MOST_SPEECH)
+        self.let_go_at: dict[str, float] = {}
+        self._given_at = given_at
+
+    async def put(self, item: Input) -> None:
+        if isinstance(item, SpeechAudio):
+            self.let_go_at.setdefault(item.turn_id, self._given_at())
+        await super().put(item)
+
+
 class _TimedPipes(Pipes):
     """Notes when the frames that began and ended each segment were captured."""
 
+    inputs: _TimedPipe
+
     def __init__(self) -> None:
         super().__init__()
+        self.inputs = _TimedPipe(lambda: 0.0 if self.source is None else self.source.given_at)
         self.source: _Timed | None = None
         self.opened_at: list[float] = []
         self.ended_at: list[float] = []
@@ -106,12 +129,13 @@ def measure_turns(folder: Path) -> list[Figure]:
 def measure_segment(folder: Path) -> list[Figure]:
     """Runs about 80 s of sound in real time."""
     found = _run(folder, SEGMENTS)
-    note = f"{len(found.opened)} segments"
+    note = f"{len(found.sent)} segments"
     return [
-        Figure("gate open to first sound at the server, p50", percentile(found.opened, 0.5), "ms"),
-        Figure("gate open to first sound at the server, p95", percentile(found.opened, 0.95), "ms", 20, note),
+        Figure("sound let go to sound at the server, p50", percentile(found.sent, 0.5), "ms"),
+        Figure("sound let go to sound at the server, p95", percentile(found.sent, 0.95), "ms", 20, note),
         Figure("gate closed to commit at the server, p50", percentile(found.committed, 0.5), "ms"),
         Figure("gate closed to commit at the server, p95", percentile(found.committed, 0.95), "ms", 20, note),
+        Figure("gate open, sound withheld until it is worth it, p50", percentile(found.withheld, 0.5), "ms"),
     ]
 
 
@@ -131,9 +155,12 @@ def _run(folder: Path, turns: int) -> Found:
         called_at = [fact["heard_at"] for fact in facts if "heard_at" in fact]
         found = Found(answered=[fact["duration_ms"] for fact in facts if "duration_ms" in fact])
         timed = node.timed
-        for opened_at, ended_at, heard_at in zip(timed.opened_at, timed.ended_at, called_at, strict=True):
+        let_go_at = timed.inputs.let_go_at.values()
+        every = zip(timed.opened_at, let_go_at, timed.ended_at, called_at, strict=True)
+        for opened_at, released_at, ended_at, heard_at in every:
             times = server.turn()
-            found.opened.append((times["append_at"] - opened_at) * 1000)
+            found.withheld.append((released_at - opened_at) * 1000)
+            found.sent.append((times["append_at"] - released_at) * 1000)
             found.committed.append((times["commit_at"] - ended_at) * 1000)
             found.called.append((heard_at - ended_at - (times["call_at"] - times["commit_at"])) * 1000)
     return found
