@@ -21,6 +21,7 @@ from voice_node.model import control as ctl
 from voice_node.model.speech import SpeechAudio, SpeechStarted
 from voice_node.model.turn import ReplyAudio, ServiceTrouble
 from voice_node.session import events as ev
+from voice_node.session.model_watch import ModelWatch
 from voice_node.session.models import Unlisted, list_models, troubles
 from voice_node.session.setup import session_beta, session_ga
 from voice_node.settings.load import load_room
@@ -156,6 +157,19 @@ async def test_row_29_the_service_itself_is_asked_which_of_its_models_end() -> N
     assert not isinstance(listed, Unlisted)
     (trouble,) = troubles(section, listed, date(2026, 11, 20))
     assert trouble == "session.model: gpt-realtime will be shut down on 2027-01-20"
+
+
+async def test_row_29_a_room_that_runs_says_so_soon_after_its_start() -> None:
+    """Whole rooms do in `test_models_at_start`."""
+    told: asyncio.Queue[str] = asyncio.Queue()
+    models = {"data": [{"id": "gpt-realtime", "shutdown_date": "2020-01-20"}]}
+    async with HttpServer(Answer200(models)) as server:
+        url = f"ws://127.0.0.1:{server.port}/v1/realtime"
+        section = SessionSettings(provider="openai", url=url, model="gpt-realtime", transcription=None)
+        watching = asyncio.create_task(ModelWatch(settle_s=0).run(section, "sk-key", told.put))
+        assert await asyncio.wait_for(told.get(), 30) == "session.model: gpt-realtime was shut down on 2020-01-20"
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 async def test_row_30_where_nothing_can_be_cancelled_or_cut_the_reply_is_dropped_here() -> None:
