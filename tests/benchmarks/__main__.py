@@ -26,11 +26,10 @@ def main() -> int:
         os.environ[CACHE] = str(wishes.cache.resolve())
     earlier = None if wishes.earlier is None else Results.read(wishes.earlier)
     names = wishes.parts or ([] if earlier is not None else list(PARTS))
-    results = earlier if earlier is not None else Results(machine(), versions())
+    results = _continued(earlier) if names else earlier
+    assert results is not None
     for name in names:
         _measure(name, results, wishes.json)
-    if wishes.json is not None:
-        results.write(wishes.json)
     if wishes.plot is not None:
         _draw(results, wishes.plot)
     if wishes.write_docs:
@@ -40,10 +39,21 @@ def main() -> int:
     return int(not all(results.parts[name].is_well for name in names))
 
 
+def _continued(earlier: Results | None) -> Results:
+    """What is measured now joins what was measured before."""
+    here = machine()
+    if earlier is not None and earlier.machine != here:
+        sys.exit("script/bench: the figures of --from were measured on another machine, or under another system")
+    return Results(here, versions(), {} if earlier is None else earlier.parts)
+
+
 def _wishes() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench", description="The project's figures on this machine.")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=f"{', '.join(PARTS)}; or all")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to it")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", default=Path("bench.json"),
+        help="write the figures to it, after each part; bench.json by default",
+    )  # fmt: skip
     parser.add_argument("--plot", type=Path, metavar="FOLDER", help="draw a picture of each part into it")
     parser.add_argument("--write-docs", action="store_true", help="write docs/benchmarks.md, with pictures and JSON")
     parser.add_argument(
@@ -54,7 +64,7 @@ def _wishes() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(name: str, results: Results, kept: Path | None) -> None:
+def _measure(name: str, results: Results, kept: Path) -> None:
     print(f"{name}:", flush=True)
     result = measure_alone(name)
     for found in result.findings:
@@ -63,8 +73,7 @@ def _measure(name: str, results: Results, kept: Path | None) -> None:
         print(f"  FAILED: {result.failure}")
     print(f"  ({result.seconds:.0f} s, load before {result.load:.2f})", flush=True)
     results.parts[name] = result
-    if kept is not None:
-        results.write(kept)
+    results.write(kept)
 
 
 def _draw(results: Results, folder: Path) -> None:
