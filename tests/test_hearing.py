@@ -17,9 +17,7 @@ from voice_node.model.audio import Frame
 from voice_node.model.errors import ConfigError
 from voice_node.model.report import NodeState
 from voice_node.model.speech import EndReason, SpeechAudio, SpeechEnded, SpeechStarted
-from voice_node.model.turn import (
-    ToolCall,
-)
+from voice_node.model.turn import ToolCall
 from voice_node.settings.schema import ActivationSettings
 
 

@@ -1,14 +1,11 @@
 """What somebody may hand over as a recording: samples, or a ConfigError that names the file."""
 
 import io
-import shutil
 import struct
-import tempfile
 import wave
-from pathlib import Path
 from random import Random
 
-from tests.fuzz.mutation import Mutator
+from tests.fuzz.case_file import CaseFile
 from voice_node.capture.wav_reader import inspect_wav, read_wav
 from voice_node.model.errors import ConfigError
 
@@ -51,15 +48,11 @@ def _extensible() -> bytes:
 GOOD = (_good(1, 2), _good(2, 1), _good(6, 3), _extensible())
 
 
-class Recordings:
+class Recordings(CaseFile):
     """See `campaign.Target`."""
 
     def __init__(self, dice: Random) -> None:
-        self._dice = dice
-        self._mutator = Mutator(dice)
-        memory = Path("/dev/shm")  # 20,000 files would be hard on a disk
-        self._folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=memory if memory.is_dir() else None))
-        self._path = self._folder / "sound.wav"
+        super().__init__(dice, "sound.wav")
 
     def make(self) -> bytes:
         """A mutated file, mostly in its head."""
@@ -81,7 +74,3 @@ class Recordings:
             assert heard <= len(case) * 2, "more sound than there is"
             return
         assert told.startswith(f"{self._path}: "), told
-
-    def close(self) -> None:
-        """Remove the file."""
-        shutil.rmtree(self._folder)

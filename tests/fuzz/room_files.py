@@ -1,11 +1,8 @@
 """What somebody may write into a room file: settings, or a ConfigError that names its lines."""
 
-import shutil
-import tempfile
-from pathlib import Path
 from random import Random
 
-from tests.fuzz.mutation import Mutator
+from tests.fuzz.case_file import CaseFile
 from voice_node.model.errors import ConfigError
 from voice_node.router.tools import schema_problems
 from voice_node.settings.load import load_room
@@ -103,15 +100,11 @@ TOKENS = (
 )
 
 
-class RoomFiles:
+class RoomFiles(CaseFile):
     """See `campaign.Target`."""
 
     def __init__(self, dice: Random) -> None:
-        self._dice = dice
-        self._mutator = Mutator(dice)
-        memory = Path("/dev/shm")  # 50,000 files would be hard on a disk
-        self._folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir=memory if memory.is_dir() else None))
-        self._path = self._folder / "room.yaml"
+        super().__init__(dice, "room.yaml")
 
     def make(self) -> bytes:
         """A mutated room file."""
@@ -129,7 +122,3 @@ class RoomFiles:
             assert all(line.startswith(f"{self._path}:") for line in told.split("\n")), (
                 f"a line names no file: {told:.500}"
             )
-
-    def close(self) -> None:
-        """Remove the file."""
-        shutil.rmtree(self._folder)
