@@ -1,11 +1,21 @@
 """For every test there is."""
 
+import os
+import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.fakes.wire_net import WireNet
 from voice_node.session.connection import ENCODERS
+
+# Every worker reads all modules of tests, and hundreds of processes start: what was compiled once is kept.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+settings.register_profile("here", deadline=None)  # a busy machine is no fault of what is tested
+settings.load_profile("here")
 
 
 @pytest.fixture(autouse=True)
