@@ -132,6 +132,7 @@ async def test_nothing_is_written_to_the_terminal(sound_card: SoundCard, capfd: 
     assert capfd.readouterr().err == "but what others write is kept\n"
 
 
+@pytest.mark.slow
 async def test_sound_that_is_cut_off_is_told_once(sound_card: SoundCard, tmp_path: Path) -> None:
     told: list[CaptureChanged | ServiceTrouble] = []
     microphone = Microphone(CaptureSettings(gain_db=20), 20, told.append)

@@ -121,6 +121,7 @@ async def test_a_source_that_pulseaudio_does_not_have_is_told_and_used_when_it_c
     assert [change.is_open for change in told] == [False, True]
 
 
+@pytest.mark.slow
 async def test_a_card_that_is_pulled_and_comes_back_under_another_index_is_heard_within_5_s(
     sound_card: SoundCard, tmp_path: Path
 ) -> None:
@@ -148,6 +149,7 @@ async def test_a_card_that_is_pulled_and_comes_back_under_another_index_is_heard
         sound_card.plug("usb")
 
 
+@pytest.mark.slow
 async def test_a_loose_plug_five_times(sound_card: SoundCard) -> None:
     sound_card.plug("usb")
     async with open_microphone(NAMED) as (microphone, told):

@@ -26,6 +26,7 @@ def broker() -> Iterator[Broker]:
         yield running
 
 
+@pytest.mark.slow
 async def test_a_room_s_own_login_hears_its_answers(tmp_path: Path, broker: Broker) -> None:
     room = write_room(tmp_path, broker.port, mqtt={"username": KITCHEN})
     login = {"MQTT_PASSWORD": USERS[KITCHEN]}
@@ -63,6 +64,7 @@ async def test_a_text_that_no_message_carries_is_said_in_plain_words(tmp_path: P
         assert (code, error) == (1, "the text is not UTF-8\n")
 
 
+@pytest.mark.slow
 async def test_mute_and_unmute_at_once_are_each_told_their_own(tmp_path: Path) -> None:
     with Broker() as broker:
         room = write_room(tmp_path, broker.port)

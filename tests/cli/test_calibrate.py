@@ -96,6 +96,7 @@ async def test_a_person_is_guided_through_it(room: Path, tmp_path: Path, sound_c
     assert load_room(room).settings.capture.gain_db > 3
 
 
+@pytest.mark.slow
 async def test_a_microphone_that_is_away_ends_with_74(tmp_path: Path) -> None:
     with Program(tmp_path, "calibrate", write_room(tmp_path, 1883, capture={"device": "no such card"})) as command:
         assert await command.ended() == 74

@@ -75,6 +75,7 @@ def test_a_file_that_is_no_recording_is_named(tmp_path: Path) -> None:
         from_recordings([tmp_path / "none.wav"], channel=0)
 
 
+@pytest.mark.slow
 async def test_the_microphone_gives_the_room_and_what_is_said_after_it(sound_card: SoundCard, tmp_path: Path) -> None:
     sentence = tone(300, 48000, 2000, 8000) + bytes(96000 * 3)
     listening, shown = Listening(CaptureSettings(gain_db=20)), list[Glimpse]()
@@ -99,6 +100,7 @@ async def test_the_microphone_gives_the_room_and_what_is_said_after_it(sound_car
     assert not any(glimpse.is_clipped for glimpse in shown)
 
 
+@pytest.mark.slow
 async def test_a_microphone_that_is_not_there_is_named(sound_card: SoundCard) -> None:
     listening = Listening(CaptureSettings(device="no such card"))
     with pytest.raises(CaptureLost, match="microphone no such card: there is no input device"):

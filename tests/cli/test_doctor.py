@@ -118,6 +118,7 @@ async def test_a_report_on_a_broken_room_file_holds_no_secret_either(tmp_path: P
         assert canary not in everything
 
 
+@pytest.mark.slow
 async def test_a_room_that_runs_is_not_disturbed(tmp_path: Path) -> None:
     with Broker() as broker:
         room = write_room(tmp_path, broker.port)

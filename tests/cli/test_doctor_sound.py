@@ -1,6 +1,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fakes.sound_card import SoundCard
 from tests.fakes.tone import noise, write_wav
 from voice_node.cli.doctor_finding import Patient, Status
@@ -31,6 +33,7 @@ async def test_a_microphone_that_gives_only_zeros(sound_card: SoundCard) -> None
     assert "alsamixer" in found.advice
 
 
+@pytest.mark.slow
 async def test_devices_that_are_not_there(sound_card: SoundCard) -> None:
     absent = patient(capture={"device": "no such card"}, playback={"device": "no such card"})
     for check in (check_microphone, check_speaker):

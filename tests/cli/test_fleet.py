@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(bool(fake.ABSENT), reason=fake.ABSENT)
 READER = "user reader\ntopic read voice_node/#\nuser writer\ntopic readwrite #\n"
 
 
+@pytest.mark.slow
 async def test_a_room_that_lives_and_one_that_does_not(tmp_path: Path) -> None:
     with Broker(users={"reader": "canary-r", "writer": "w"}, acl=READER) as broker:
         room = write_room(tmp_path, broker.port, mqtt={"username": "writer"})

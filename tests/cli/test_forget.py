@@ -23,6 +23,7 @@ async def retained(port: int, **login: str) -> set[str]:
         return {seen.topic for seen in spy.messages if seen.retain}
 
 
+@pytest.mark.slow
 async def test_nothing_of_the_room_is_left(tmp_path: Path) -> None:
     with Broker() as broker:
         room = write_room(tmp_path, broker.port)

@@ -86,6 +86,7 @@ def test_a_trace_can_be_read_by_machines(room: Path, recording: Path) -> None:
     assert {type(line["probability"]) for line in lines} <= {float, type(None)}
 
 
+@pytest.mark.slow
 @needs_speech
 def test_a_recording_is_drawn(room: Path, recording: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the extra `plot` is not installed")

@@ -68,6 +68,7 @@ async def test_a_port_that_is_taken_is_refused() -> None:
         assert "in use" in await refused("--port", str(server.sockets[0].getsockname()[1]))
 
 
+@pytest.mark.slow
 async def test_rooms_must_agree(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(ROOM)
     (tmp_path / "b.yaml").write_text(ROOM.replace("what time is it", "tell [me] the time"))

@@ -157,6 +157,7 @@ async def test_rooms_under_the_pattern_share_their_claims_where_the_line_is_ther
                 assert ("voice_node/claim" in hall.heard) is is_shared
 
 
+@pytest.mark.slow
 async def test_two_rooms_and_their_home_do_all_they_should(tmp_path: Path) -> None:
     with guarded() as broker:
         async with AsyncExitStack() as stack:

@@ -96,6 +96,7 @@ async def test_a_driver_that_hangs_is_left_alone_and_turns_still_end(
         await asyncio.to_thread(lambda: PortAudio.open().close())
 
 
+@pytest.mark.slow
 async def test_a_card_that_is_pulled_and_comes_back_under_another_index_sounds_within_5_s(
     sound_card: SoundCard, tmp_path: Path
 ) -> None:

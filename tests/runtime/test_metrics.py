@@ -158,6 +158,7 @@ def test_whoever_goes_away_or_asks_nonsense_does_not_keep_the_next_from_reading(
     assert "voice_node_gate_openings_total" in read(server)
 
 
+@pytest.mark.slow
 async def test_whoever_is_silent_keeps_the_next_waiting_only_for_a_while(server: int) -> None:
     with socket.create_connection(("127.0.0.1", server)):
         reading = asyncio.create_task(asyncio.to_thread(read, server))

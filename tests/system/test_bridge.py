@@ -54,6 +54,7 @@ async def finished(spy: MqttSpy, number: int) -> Any:
     return events(spy, "turn_finished")[number - 1]
 
 
+@pytest.mark.slow
 async def test_a_room_lives_on_the_other_side_of_a_bridge(tmp_path: Path) -> None:
     async with bridged(tmp_path) as (_, far, node), home(far.port) as spy:
         await online(spy)
@@ -88,6 +89,7 @@ async def said_nothing_twice(spy: MqttSpy) -> None:
     assert set(told.values()) == {1}
 
 
+@pytest.mark.slow
 async def test_what_a_broken_line_held_back_does_not_act_later(tmp_path: Path) -> None:
     async with bridged(tmp_path) as (near, far, node):
         async with home(far.port) as spy:
@@ -109,6 +111,7 @@ async def test_what_a_broken_line_held_back_does_not_act_later(tmp_path: Path) -
         assert node.is_running
 
 
+@pytest.mark.slow
 async def test_each_call_is_handled_by_one_of_three_workers(tmp_path: Path) -> None:
     """A room that asks, and forty calls of other rooms at once."""
     async with AsyncExitStack() as stack:

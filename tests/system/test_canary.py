@@ -58,6 +58,7 @@ def places_of(secret: str, texts: dict[str, bytes]) -> Sequence[str]:
     return [place for place, text in texts.items() if any(shape in text for shape in shapes(secret))]
 
 
+@pytest.mark.slow
 async def test_no_secret_is_seen_at_debug_over_a_whole_run(tmp_path: Path, free_port: int) -> None:
     if fake.ABSENT:
         pytest.skip(fake.ABSENT)

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fakes.broker import Broker
 from tests.fakes.http_server import Answer, HttpServer
 from tests.local.client import served
@@ -28,6 +30,7 @@ async def test_the_embedded_server_mints_for_its_own_room(tmp_path: Path, broker
     await assert_one_call_comes_of_it(tmp_path, broker.port, {"provider": "local", "auth": "client_secret"})
 
 
+@pytest.mark.slow
 async def test_a_node_without_a_key_is_given_secrets_by_a_server_at_home(tmp_path: Path, broker: Broker) -> None:
     minted = Answer({"value": "ek_canary"})
     async with HttpServer(minted) as minting, served(HOUSE, api_key="ek_canary") as (_, port):
@@ -37,6 +40,7 @@ async def test_a_node_without_a_key_is_given_secrets_by_a_server_at_home(tmp_pat
     assert "authorization" not in minting.asked[0].headers
 
 
+@pytest.mark.slow
 async def test_a_node_with_a_key_mints_at_the_provider(tmp_path: Path, broker: Broker) -> None:
     async with served(HOUSE, api_key=KEY) as (_, port):
         url = f"ws://127.0.0.1:{port}/v1/realtime"

@@ -20,6 +20,7 @@ async def command(folder: Path, name: str, room: Path, *arguments: str) -> tuple
         return code, program.output, program.log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", [5, 3])
 async def test_each_command_by_hand(tmp_path: Path, broker: Broker, protocol: int) -> None:
     room = write_room(tmp_path, broker.port, mqtt={"protocol": protocol})
@@ -71,6 +72,7 @@ async def told(spy: MqttSpy, wanted: dict[str, Any], begin: int = 0) -> None:
         assert states(spy, begin) == wanted
 
 
+@pytest.mark.slow
 async def test_settings_act_and_last_until_the_file_says_something_else(tmp_path: Path, broker: Broker) -> None:
     file = {"volume": 70, "gate_snr_db": 5.0, "hang_over_ms": 300, "follow_up_ms": 8000, "budget_usd": 1.0}
     room = write_room(tmp_path, broker.port)

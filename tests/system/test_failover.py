@@ -56,6 +56,7 @@ async def test_a_hundred_cuts_in_the_middle_of_what_is_said(tmp_path: Path) -> N
     assert outcome.by_local > 80
 
 
+@pytest.mark.slow
 async def test_away_and_back(tmp_path: Path, broker: Broker) -> None:
     async with SoakServer(SERVICE_SAYS) as server, FaultProxy(server.port) as proxy:
         room = write_room(
@@ -91,6 +92,7 @@ async def test_away_and_back(tmp_path: Path, broker: Broker) -> None:
         assert "Traceback" not in node.log
 
 
+@pytest.mark.slow
 async def test_a_key_that_is_refused_leaves_the_room_alive(tmp_path: Path, broker: Broker) -> None:
     async with RealtimeServer([Refuse(401)]) as server:
         room = write_room(tmp_path, broker.port, session=session(server.url), fallback=FALLBACK)
@@ -104,6 +106,7 @@ async def test_a_key_that_is_refused_leaves_the_room_alive(tmp_path: Path, broke
                 assert node.is_running
 
 
+@pytest.mark.slow
 async def test_a_service_that_is_too_slow_hands_over(tmp_path: Path, broker: Broker) -> None:
     slow = (*greet(), Expect("conversation.item.create"), Expect("response.create"), Stay())
     async with RealtimeServer(slow, (*greet(), Stay()), is_endless=True) as server:
@@ -142,6 +145,7 @@ async def test_a_service_without_quota_hands_over_at_once(tmp_path: Path, broker
                 assert len(calls(spy)) == 1
 
 
+@pytest.mark.slow
 async def test_a_spent_budget_keeps_what_is_said_in_the_house(tmp_path: Path, broker: Broker) -> None:
     pytest.importorskip("pocketsphinx", reason="the extra `local` is not installed")
     sound = recording(tmp_path / "talk.wav", 3.0, 1, 4.0, 1, 60.0)
@@ -166,6 +170,7 @@ async def test_a_spent_budget_keeps_what_is_said_in_the_house(tmp_path: Path, br
                 await met(spy, lambda _: len(calls(spy)) == 3)
 
 
+@pytest.mark.slow
 async def test_what_somebody_must_confirm_is_not_offered_offline(
     tmp_path: Path, broker: Broker, free_port: int
 ) -> None:

@@ -118,6 +118,7 @@ async def test_a_model_calls_a_tool_of_the_home(tmp_path: Path, broker: Broker) 
         assert TOKEN not in node.log + "".join(seen.payload.decode() for seen in spy.messages)
 
 
+@pytest.mark.slow
 async def test_a_new_tool_is_offered_by_a_room_that_begins_anew(tmp_path: Path, broker: Broker) -> None:
     outputs: list[Any] = []
     script = [*greet(), *a_turn(1, {"name": "lamp"}, outputs)]
@@ -135,6 +136,7 @@ async def test_a_new_tool_is_offered_by_a_room_that_begins_anew(tmp_path: Path, 
     assert outputs == [{"success": True}]
 
 
+@pytest.mark.slow
 async def test_names_that_collide_end_the_start_with_78(tmp_path: Path, broker: Broker) -> None:
     async with McpServer(described("SetLight")) as server:
         room = write_room(tmp_path, broker.port, mcp=[section(server.url, allow=["*"])])
@@ -144,6 +146,7 @@ async def test_names_that_collide_end_the_start_with_78(tmp_path: Path, broker: 
         assert "Traceback" not in node.log
 
 
+@pytest.mark.slow
 async def test_a_server_that_hangs_holds_up_neither_start_nor_stop(tmp_path: Path, broker: Broker) -> None:
     async with HttpServer(Silence()) as server, MqttSpy(broker.port) as spy:
         url = f"http://127.0.0.1:{server.port}/api/mcp"
@@ -157,6 +160,7 @@ async def test_a_server_that_hangs_holds_up_neither_start_nor_stop(tmp_path: Pat
             assert "the rest is cancelled" not in node.log
 
 
+@pytest.mark.slow
 async def test_a_call_that_hangs_ends_in_time_and_the_room_with_it(tmp_path: Path, broker: Broker) -> None:
     outputs: list[Any] = []
     hanging = asyncio.Event()

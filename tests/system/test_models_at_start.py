@@ -64,6 +64,7 @@ async def test_a_model_that_will_be_gone_is_told_at_the_start_once(tmp_path: Pat
     assert not any(KEY.encode() in text for text in seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [401, 404, 500, {"data": "nothing"}])
 async def test_no_list_is_no_trouble(answer: Any, tmp_path: Path, broker: Broker) -> None:
     async with RealtimeServer(QUIET, is_endless=True, models=[answer]) as server, home(broker.port) as spy:

@@ -13,6 +13,7 @@ from tests.fakes.until import until
 from tests.system.house import BASE, Program, below, event, home, met, met_on, online, recording, state, write_room
 
 
+@pytest.mark.slow
 async def test_mute_closes_the_device_and_outlives_a_crash(
     tmp_path: Path, broker: Broker, sound_card: SoundCard
 ) -> None:
@@ -63,6 +64,7 @@ async def test_only_the_switch_on_the_device_opens_it_where_the_room_says_so(
             assert not [seen for seen in spy.messages[mark:] if below(seen) == "mute/state" and seen.payload == b"OFF"]
 
 
+@pytest.mark.slow
 async def test_a_mute_in_the_middle_of_a_sentence_and_no_byte_of_it_leaves_any_more(
     tmp_path: Path, broker: Broker, sound_card: SoundCard
 ) -> None:

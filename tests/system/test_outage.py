@@ -27,6 +27,7 @@ OUTAGE_S = 8.0
 """The second sentence is said, and its turn is over, within these: two seconds on an idle machine."""
 
 
+@pytest.mark.slow
 async def test_a_broker_that_was_killed_gets_what_may_wait_and_nothing_that_may_not(
     tmp_path: Path, broker: Broker
 ) -> None:
@@ -58,6 +59,7 @@ async def test_a_broker_that_was_killed_gets_what_may_wait_and_nothing_that_may_
     assert "Traceback" not in node.log
 
 
+@pytest.mark.slow
 async def test_a_server_that_was_killed_is_found_again(tmp_path: Path, broker: Broker, free_port: int) -> None:
     session = {"provider": "custom", "url": f"ws://127.0.0.1:{free_port}/v1/realtime", "connect": "always"}
     room = write_room(tmp_path, broker.port, session=session)

@@ -151,6 +151,7 @@ def rate(path: Path, parts: Sequence[str | float]) -> int:
         return rate_hz
 
 
+@pytest.mark.slow
 @needs_voice
 async def test_a_spoken_code_opens_and_is_told_to_nobody(tmp_path: Path, broker: Broker) -> None:
     digits = "seven, three, one, six"
@@ -171,6 +172,7 @@ async def test_a_spoken_code_opens_and_is_told_to_nobody(tmp_path: Path, broker:
     assert outcomes(tmp_path) == [("unlock_door", "allowed", "pin", "done")]
 
 
+@pytest.mark.slow
 @needs_voice
 async def test_a_spoken_yes_lets_it_pass(tmp_path: Path, broker: Broker) -> None:
     heard = speak(tmp_path / "yes.wav", 6.0, "yes, please", 90.0)

@@ -171,6 +171,7 @@ async def test_a_recording_becomes_calls_and_replies(tmp_path: Path, broker: Bro
     await check_what_stays(broker.port)
 
 
+@pytest.mark.slow
 async def test_no_secret_is_written_anywhere(tmp_path: Path, free_port: int) -> None:
     """A key and a password that go to a server and a broker of others, at the most talkative level."""
     if fake.ABSENT:

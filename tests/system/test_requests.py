@@ -58,6 +58,7 @@ async def request(spy: MqttSpy, name: str, payload: bytes | str = b"") -> Any:
     return public
 
 
+@pytest.mark.slow
 async def test_each_request_is_answered(tmp_path: Path, broker: Broker) -> None:
     async with living(tmp_path, broker) as (spy, node):
         for name in ("listen", "stop", "reset", "diagnose"):
@@ -140,6 +141,7 @@ async def test_reload_refuses_a_room_whose_key_is_not_there(tmp_path: Path, brok
         assert len(spy.on(BASE + "availability")) == 1
 
 
+@pytest.mark.slow
 async def test_a_storm_of_reloads_is_weathered(tmp_path: Path, broker: Broker) -> None:
     """Also those that come while one node ends and the next begins."""
     async with living(tmp_path, broker) as (_, node):
@@ -271,6 +273,7 @@ async def test_an_answer_that_comes_twice_late_or_for_another_tool_is_told_and_n
             assert node.is_running
 
 
+@pytest.mark.slow
 async def test_the_volume_is_kept_over_a_restart(tmp_path: Path, broker: Broker) -> None:
     room = write_room(tmp_path, broker.port)
     async with MqttSpy(broker.port) as spy:

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.fakes.broker import Broker
 from tests.system.house import Program, calls, event, events, home, local_server, recording, write_room
 
 
+@pytest.mark.slow
 async def test_a_spoken_command_through_a_server_of_its_own(tmp_path: Path, broker: Broker, free_port: int) -> None:
     session = {"provider": "custom", "url": f"ws://127.0.0.1:{free_port}/v1/realtime"}
     sound = recording(tmp_path / "talk.wav", 0.5, 3, 60.0)

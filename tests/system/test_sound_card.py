@@ -72,6 +72,7 @@ async def test_a_sentence_in_the_room_is_a_call_at_home_and_a_reply_at_the_speak
         assert loudest(tmp_path / "speaker.raw") > 1000, "the reply is silence"
 
 
+@pytest.mark.slow
 async def test_a_node_that_speaks_is_deaf(tmp_path: Path, broker: Broker, sound_card: SoundCard) -> None:
     """What is said while it speaks is no turn; what is said after it, is."""
     async with listening(tmp_path, broker, sound_card) as (spy, _):
@@ -106,6 +107,7 @@ async def test_its_own_voice_is_no_turn(tmp_path: Path, broker: Broker, sound_ca
         assert [call["name"] for call in calls(spy)] == ["set_heating"]
 
 
+@pytest.mark.slow
 async def test_a_microphone_that_is_missing_at_the_start_is_used_when_it_comes(
     tmp_path: Path, broker: Broker, sound_card: SoundCard
 ) -> None:
@@ -128,6 +130,7 @@ async def test_a_microphone_that_is_missing_at_the_start_is_used_when_it_comes(
         assert [call["name"] for call in calls(spy)] == ["set_light", "set_heating"]
 
 
+@pytest.mark.slow
 async def test_a_card_that_is_pulled_and_comes_back_hears_and_speaks_and_nothing_chatters(
     tmp_path: Path, broker: Broker, sound_card: SoundCard
 ) -> None:

@@ -72,6 +72,7 @@ async def test_while_a_tool_call_is_open(tmp_path: Path, broker: Broker) -> None
         await assert_says_offline(spy)
 
 
+@pytest.mark.slow
 async def test_while_the_broker_hangs(tmp_path: Path, broker: Broker) -> None:
     async with MqttSpy(broker.port) as spy:
         with Program(tmp_path, "run", write_room(tmp_path, broker.port)) as node:
@@ -105,6 +106,7 @@ async def test_while_the_server_hangs(tmp_path: Path, broker: Broker, free_port:
             await assert_says_offline(spy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["run"], ["replay"]])
 async def test_a_second_one_in_the_same_room_ends_with_a_line_and_harms_nothing(
     tmp_path: Path, broker: Broker, command: list[str]

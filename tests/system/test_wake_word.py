@@ -37,6 +37,7 @@ def spoken(path: Path, *parts: str | float) -> Path:
     return path
 
 
+@pytest.mark.slow
 async def test_only_what_follows_the_wake_word_acts(tmp_path: Path, broker: Broker) -> None:
     sound = spoken(
         tmp_path / "said.wav",

@@ -91,6 +91,7 @@ async def test_it_is_under_the_server_of_the_soak() -> None:
         assert line.startswith("ga: conversation.item.truncate")
 
 
+@pytest.mark.slow
 def test_it_is_under_the_server_of_the_benchmarks() -> None:
     with instant_server() as server:
         pass
