@@ -1,4 +1,4 @@
-"""The shape of the house: who may import whom, how long a module may be, and that each has its tests."""
+"""The shape of the house: who may import whom, how long a module may be, and what tests there are of it."""
 
 import ast
 import sys
@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "voice_node"
+TESTS = ROOT / "tests"
 MOST_LINES = 400
 
 FLOORS: tuple[tuple[int, str], ...] = (
@@ -188,12 +189,41 @@ def test_each_library_is_imported_in_one_module() -> None:
     assert not broken, "\n" + "\n".join(broken)
 
 
-def test_no_module_is_longer_than_400_lines() -> None:
-    lengths = {module: len((PACKAGE / f"{module}.py").read_text().splitlines()) for module in module_paths()}
+@pytest.mark.parametrize("folder", [PACKAGE, TESTS], ids=lambda folder: folder.name)
+def test_no_module_is_longer_than_400_lines(folder: Path) -> None:
+    """Where a module has more tests than that, each idea has its own: test_gate.py, test_gate_longest.py."""
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in sorted(folder.rglob("*.py"))}
     broken = [
-        f"voice_node/{module}.py:{MOST_LINES + 1}: {length} lines: no module is over {MOST_LINES} lines"
-        for module, length in lengths.items()
+        f"{path.relative_to(ROOT)}:{MOST_LINES + 1}: {length} lines: no module is over {MOST_LINES} lines"
+        for path, length in lengths.items()
         if length > MOST_LINES
+    ]
+    assert not broken, "\n" + "\n".join(broken)
+
+
+def claims_something(test: ast.AST) -> bool:
+    """It asserts, by itself or through somebody whose name says so, or expects an error."""
+    called = [node.func for node in ast.walk(test) if isinstance(node, ast.Call)]
+    names = [call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in called]
+    claims = any(name in ("raises", "warns", "fail") or name.startswith("assert_") for name in names)
+    return claims or any(isinstance(node, ast.Assert) for node in ast.walk(test))
+
+
+def test_a_test_that_claims_nothing_is_seen() -> None:
+    assert not claims_something(ast.parse("run()"))
+    for text in ("assert run()", "assert_runs()", "with pytest.raises(OSError):\n    run()"):
+        assert claims_something(ast.parse(text)), text
+
+
+def test_each_test_claims_something() -> None:
+    """What only runs through proves that nothing raises; what a user would want to be true goes unsaid."""
+    broken = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.name} claims nothing"
+        for path in sorted(TESTS.rglob("test_*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and not claims_something(node)
     ]
     assert not broken, "\n" + "\n".join(broken)
 
