@@ -67,16 +67,16 @@ async def test_every_control_drives_the_node(home_assistant: HomeAssistant, brok
             await room.shows(key, is_number(value))
         for key, request in (("listen", "listen"), ("stop", "stop"), ("new_conversation", "reset")):
             await room.perform("button.press", key)
-            await answered(spy, request)
+            await assert_answered(spy, request)
         await room.perform("notify.send_message", "say", message='{"dinner": "is ready"}')
-        await answered(spy, "say")
+        await assert_answered(spy, "say")
         await room.asked("turn on the kitchen light")
         await said(spy, "kitchen light is on")
         await room.shows("last_response", lambda state: "light is on" in state["state"])
         assert room.state("last_response")["attributes"]["role"] == "assistant"
         await room.shows("voice_event", lambda state: state["attributes"]["event_type"] == "turn_finished")
         await room.perform("button.press", "restart_session")
-        await answered(spy, "reload")
+        await assert_answered(spy, "reload")
         await room.shows("connected", "on")
         await room.shows("volume", is_number(33))
         assert home_assistant.complaints(begin) == []
@@ -169,7 +169,7 @@ def is_document(seen: Any) -> bool:
     return bool(seen.topic == f"homeassistant/device/{IDENTITY}/config")
 
 
-async def answered(spy: MqttSpy, request: str) -> None:
+async def assert_answered(spy: MqttSpy, request: str) -> None:
     """Wait for the node's answer, which must be good."""
     seen = await spy.wait_for_topic(f"voice_node/kitchen/response/{request}", PATIENCE_S)
     assert seen.json["status"] == "ok", seen.json

@@ -14,7 +14,7 @@ from tests.mqtt.test_discovery import CONTRACT
 OLD = {"platform": "sensor", "name": "Old", "unique_id": f"{IDENTITY}_old", "state_topic": "voice_node/kitchen/old"}
 
 
-async def works(home_assistant: HomeAssistant, broker: Broker) -> None:
+async def assert_works(home_assistant: HomeAssistant, broker: Broker) -> None:
     """Every entity is there, and a request acts exactly once."""
     room = Room(home_assistant)
     await until(lambda: len(home_assistant.entities(IDENTITY)) == len(CONTRACT), PATIENCE_S)
@@ -35,7 +35,7 @@ async def test_all_is_right_again_after_every_outage(
     home_assistant: HomeAssistant, broker: Broker, tmp_path: Path
 ) -> None:
     async with living(tmp_path, broker) as (spy, node):
-        await works(home_assistant, broker)
+        await assert_works(home_assistant, broker)
         ids = {uid: entry["entity_id"] for uid, entry in home_assistant.entities(IDENTITY).items()}
         count = len(spy.on("devices/light"))
 
@@ -43,19 +43,19 @@ async def test_all_is_right_again_after_every_outage(
         begin = home_assistant.log_size()
         await asyncio.to_thread(home_assistant.start)
         assert len(spy.on("devices/light")) == count  # the restart itself switched nothing
-        await works(home_assistant, broker)
+        await assert_works(home_assistant, broker)
 
         await asyncio.to_thread(home_assistant.kill)
         await asyncio.to_thread(home_assistant.start)
         assert len(spy.on("devices/light")) == count + 1
-        await works(home_assistant, broker)
+        await assert_works(home_assistant, broker)
         assert {uid: entry["entity_id"] for uid, entry in home_assistant.entities(IDENTITY).items()} == ids
         assert [line for line in home_assistant.complaints(begin) if "voice_node" in line or "mqtt" in line] == []
 
         await asyncio.to_thread(broker.kill)
         await Room(home_assistant).shows("connected", lambda state: state["state"] != "on")
         await asyncio.to_thread(broker.restart)
-        await works(home_assistant, broker)
+        await assert_works(home_assistant, broker)
         assert node.is_running
 
 

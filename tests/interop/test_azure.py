@@ -74,28 +74,28 @@ EVENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def demand(place: str, value: dict[str, Any], fields: dict[str, Any]) -> None:
+def assert_fields(place: str, value: dict[str, Any], fields: dict[str, Any]) -> None:
     """Each field is there, and of one of its types."""
     for name, wanted in fields.items():
         assert name in value, f"{place} has no {name}"
         if isinstance(wanted, dict):
-            demand(f"{place}.{name}", value[name], wanted)
+            assert_fields(f"{place}.{name}", value[name], wanted)
         else:
             assert isinstance(value[name], wanted), f"{place}.{name}: {value[name]!r}"
 
 
-def judge(event: dict[str, Any]) -> None:
+def assert_readable(event: dict[str, Any]) -> None:
     """As that client reads it."""
     kind = event["type"]
     assert kind in EVENTS, f"unknown event {kind}"
-    demand(kind, event, EVENTS[kind] | {"event_id": Text})
+    assert_fields(kind, event, EVENTS[kind] | {"event_id": Text})
     for part in [event["part"]] if "part" in event else []:
-        demand(kind, part, PARTS[part["type"]])
+        assert_fields(kind, part, PARTS[part["type"]])
     items = [event["item"]] if "item" in event else event.get("response", {}).get("output", [])
     for item in items:
-        demand(kind, item, ITEMS[item["type"]])
+        assert_fields(kind, item, ITEMS[item["type"]])
         for part in item.get("content", []):
-            demand(kind, part, PARTS[part["type"]])
+            assert_fields(kind, part, PARTS[part["type"]])
     if "session" in event:
         assert event["session"]["voice"] in VOICES
         turns = event["session"]["turn_detection"]
@@ -107,7 +107,7 @@ class Azure(Client):
 
     async def next(self) -> dict[str, Any]:
         event = await super().next()
-        judge(event)
+        assert_readable(event)
         return event
 
 

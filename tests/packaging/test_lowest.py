@@ -30,6 +30,7 @@ TESTS = (
     "runtime/test_metrics.py",
     "session/test_client_secret.py",
     "session/test_connection.py",
+    "session/test_connection_trouble.py",
     "settings",
 )
 """Of the modules that import a library: one or two for each."""

@@ -70,7 +70,7 @@ async def test_a_room_lives_on_the_other_side_of_a_bridge(tmp_path: Path) -> Non
         assert call.correlation == call.json["call_id"].encode()
         (result,) = events(spy, "tool_result")
         assert result["is_ok"]
-        await said_nothing_twice(spy)
+        await assert_said_nothing_twice(spy)
 
         await spy.publish(BASE + "mute/set", "ON")
         await met(spy, lambda seen: seen.topic == BASE + "mute/state" and seen.payload == b"ON")
@@ -83,7 +83,7 @@ async def test_a_room_lives_on_the_other_side_of_a_bridge(tmp_path: Path) -> Non
         await met(spy, lambda seen: seen.topic == BASE + "availability" and seen.payload == b"offline")
 
 
-async def said_nothing_twice(spy: MqttSpy) -> None:
+async def assert_said_nothing_twice(spy: MqttSpy) -> None:
     """What goes over the bridge does not come back."""
     told = Counter(seen.payload for seen in spy.messages if seen.topic == BASE + "event")
     assert set(told.values()) == {1}

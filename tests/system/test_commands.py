@@ -64,7 +64,7 @@ def states(spy: MqttSpy, begin: int = 0) -> dict[str, Any]:
     return found
 
 
-async def told(spy: MqttSpy, wanted: dict[str, Any], begin: int = 0) -> None:
+async def assert_told(spy: MqttSpy, wanted: dict[str, Any], begin: int = 0) -> None:
     """Wait until the settings are these."""
     try:
         await spy.wait_for(lambda _: wanted.items() <= states(spy, begin).items())
@@ -78,10 +78,10 @@ async def test_settings_act_and_last_until_the_file_says_something_else(tmp_path
     room = write_room(tmp_path, broker.port)
     async with MqttSpy(broker.port) as spy:
         with Program(tmp_path, "run", room) as node:
-            await told(spy, file)
+            await assert_told(spy, file)
             for name, value in SET.items():
                 await spy.publish(f"{BASE}{name}/set", json.dumps(value))
-            await told(spy, SET)
+            await assert_told(spy, SET)
             for name, bad in (("volume", "101"), ("hang_over_ms", "99"), ("gate_snr_db", '"loud"')):
                 await spy.publish(f"{BASE}{name}/set", bad)
             await spy.publish(f"{BASE}wake_word/set", "okay_nabu")
@@ -91,11 +91,11 @@ async def test_settings_act_and_last_until_the_file_says_something_else(tmp_path
             assert await node.ended() == 0
         begin = len(spy.messages)
         with Program(tmp_path, "run", room) as node:
-            await told(spy, SET, begin)
+            await assert_told(spy, SET, begin)
             node.signal(signal.SIGTERM)
             assert await node.ended() == 0
         write_room(tmp_path, broker.port, playback={"device": "none", "volume": 20})
         begin = len(spy.messages)
         with Program(tmp_path, "run", room):
-            await told(spy, SET | {"volume": 20}, begin)
+            await assert_told(spy, SET | {"volume": 20}, begin)
             assert await asyncio.to_thread((tmp_path / "state" / "state.json").exists)

@@ -56,7 +56,7 @@ async def replayed(tmp_path: Path, port: int, *options: str) -> tuple[MqttSpy, P
     return spy, node
 
 
-def check_every_message(spy: MqttSpy) -> None:
+def assert_every_message(spy: MqttSpy) -> None:
     """Topics, retain flags, QoS and payloads by the contract; every JSON of a turn names turn and room."""
     for seen in spy.messages:
         place = below(seen)
@@ -83,7 +83,7 @@ def turns_of(spy: MqttSpy) -> list[str]:
     return list(dict.fromkeys(event["turn_id"] for event in events(spy, "segment")))
 
 
-def check_turns(spy: MqttSpy) -> None:
+def assert_turns(spy: MqttSpy) -> None:
     """Two commands, one sentence that is none."""
     turns = turns_of(spy)
     assert len(turns) == 3
@@ -103,7 +103,7 @@ def check_turns(spy: MqttSpy) -> None:
     assert len({one["item_id"] for one in transcripts}) == 6
 
 
-def check_calls(spy: MqttSpy) -> None:
+def assert_calls(spy: MqttSpy) -> None:
     """Exactly one call for each command, with all that MQTT 5 can say of it."""
     turns = turns_of(spy)
     light, heating = (seen for seen in spy.messages if seen.topic.endswith("/call"))
@@ -123,7 +123,7 @@ def check_calls(spy: MqttSpy) -> None:
         assert seen.correlation == call["call_id"].encode()
 
 
-def check_events(spy: MqttSpy) -> None:
+def assert_events(spy: MqttSpy) -> None:
     """Each happening of each turn, with the times."""
     turns = turns_of(spy)
     of_turn: dict[str, list[Any]] = {turn_id: [] for turn_id in turns}
@@ -146,7 +146,7 @@ def check_events(spy: MqttSpy) -> None:
     assert isinstance(result["duration_ms"], int)
 
 
-async def check_what_stays(port: int) -> None:
+async def assert_what_stays(port: int) -> None:
     """Facts stay at the broker, words do not."""
     async with MqttSpy(port) as later:
         for place in RETAINED:
@@ -160,15 +160,15 @@ async def check_what_stays(port: int) -> None:
 @pytest.mark.parametrize("options", [("--fast",), pytest.param((), marks=pytest.mark.slow)], ids=["fast", "real time"])
 async def test_a_recording_becomes_calls_and_replies(tmp_path: Path, broker: Broker, options: tuple[str, ...]) -> None:
     spy, node = await replayed(tmp_path, broker.port, *options)
-    check_every_message(spy)
-    check_turns(spy)
-    check_calls(spy)
-    check_events(spy)
+    assert_every_message(spy)
+    assert_turns(spy)
+    assert_calls(spy)
+    assert_events(spy)
     assert node.output == ""
     assert not [word for word in SPOKEN if word in node.log.lower()], "spoken words are in the log"
     assert "Traceback" not in node.log
     assert "Unknown child" not in node.log
-    await check_what_stays(broker.port)
+    await assert_what_stays(broker.port)
 
 
 @pytest.mark.slow
