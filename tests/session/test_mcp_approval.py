@@ -347,6 +347,14 @@ def test_what_is_typed_waits_so_that_no_words_are_mixed_up(room: Room, is_approv
 # --- a service without measure ------------------------------------------------------------------------------------
 
 
+def test_a_call_that_is_only_told_again_and_again_is_not_waited_for_without_end(room: Room) -> None:
+    room.hear(ev.ServiceActs("mcp_1", "r1"), done("r1", "t1"))
+    for _ in range(round(RUN_PATIENCE_S) + 1):
+        room.hear(ev.ServiceActs("mcp_1"))
+        room.wait(1)
+    assert kinds(room.take()) == ["CreateResponse"]
+
+
 def test_more_requests_than_a_turn_may_have_are_refused_at_once(room: Room) -> None:
     for number in range(MOST_REQUESTS + 20):
         room.hear(ev.ApprovalAsked("r1", ev.ApprovalRequest(f"mcpr_{number}", "news", "search", "{}")))

@@ -10,8 +10,7 @@ def test_nothing_was_done() -> None:
 
 def test_a_call_without_leave_is_waited_for_and_then_an_answer_is_due() -> None:
     calls = ServiceCalls()
-    calls.began("c1")
-    calls.began("c1")
+    assert [calls.began("c1"), calls.began("c1")] == [True, False]
     assert calls.running == ["c1"]
     assert calls.ended("c1")
     assert (calls.is_waiting, calls.is_answer_due) == (False, True)

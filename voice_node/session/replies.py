@@ -176,11 +176,11 @@ class Replies:
 
     def _service_acts(self, call_id: str, response_id: str, now: Moment) -> None:
         turn = self._served(call_id, response_id)
-        if turn is not None:
-            turn.is_acted_on = True  # said again, it would be done twice
+        if turn is None:
+            return
+        turn.is_acted_on = True  # said again, it would be done twice
+        if not turn.is_stopped and (turn.service.began(call_id) or not call_id):  # told again, it lasts no longer
             turn.touched_at = self._answers.response_at = now.at
-            if not turn.is_stopped:
-                turn.service.began(call_id)
 
     def _service_acted(self, event: ev.ServiceActed, now: Moment, step: Step) -> None:
         turns = self._answers.turns

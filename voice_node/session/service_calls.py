@@ -41,15 +41,17 @@ class ServiceCalls:
         """It is somebody else's move."""
         return bool(self.running or self.open_requests)
 
-    def began(self, call_id: str) -> None:
-        """The service announces a call, or begins with it."""
+    def began(self, call_id: str) -> bool:
+        """The service announces a call, or begins with it; False where it tells nothing new."""
         self.is_answer_due = True
         if not call_id or call_id in self.running:
-            return
+            return False
         if self._allowed:
             self.running.remove(self._allowed.pop(0))
-        if len(self.running) < MOST_RUNNING:
-            self.running.append(call_id)
+        if len(self.running) >= MOST_RUNNING:
+            return False
+        self.running.append(call_id)
+        return True
 
     def ended(self, call_id: str) -> bool:
         """A call is over; False where nobody knew of it."""
