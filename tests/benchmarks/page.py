@@ -15,9 +15,9 @@ _INTRODUCTION = """# Benchmarks
 Written by `script/bench --write-docs`, which measures everything, draws the pictures and keeps the figures in
 [benchmarks.json](benchmarks.json). Do not edit it: change what measures (`tests/benchmarks`), or run it again.
 
-A figure with a bound holds where its ratio is at most 1; `script/bench` ends with an error where one does not. Nothing
-here ran on a Raspberry Pi: compare ratios and instruction counts rather than seconds. Where the load before a part was
-near 1 or above, the machine had other things to do, and times say little."""
+A figure with a bound holds where its ratio is at most 1; `script/bench` ends with an error where one does not. Another
+machine has other seconds: compare ratios and instruction counts. Where the load before a part was near the number of
+cores or above it, this machine had other things to do, and times say little."""
 
 
 def picture_name(part: str) -> str:
@@ -103,6 +103,9 @@ def _crossed(figures: Sequence[Figure]) -> str:
         rows.append((f"{subject:,}" if isinstance(subject, int) else subject, *values))
     notes = list(dict.fromkeys(f"{figure.name}: {figure.note}" for figure in figures if figure.note))
     head = "rooms" if isinstance(subjects[0], int) else ""
+    shared = {name.rpartition(", ")[2] for name in names}
+    if len(names) > 1 and len(shared) == 1:  # what all names end with is said once
+        head, names = shared.pop(), [name.rpartition(", ")[0] for name in names]
     table = _table((head, *names), rows)
     return table if len(notes) > len(names) or not notes else f"{table}\n\n" + "; ".join(notes) + "."
 

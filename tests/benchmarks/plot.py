@@ -5,13 +5,13 @@ for each name; all others are bars in a panel for each unit, with their bounds.
 """
 
 from collections.abc import Sequence
-from itertools import groupby
+from io import BytesIO
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter
+from PIL import Image
 
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.page import picture_name, short
@@ -22,6 +22,9 @@ _WIDTH = 9.0
 _ROW = 0.3
 """Inches of a bar."""
 _HEAD = 0.6
+_NUMBER = 0.08
+"""The width of a number, as a part of the widest bar."""
+_COLOURS = 64
 _OURS_BEGINS = "voice_node"
 
 
@@ -51,21 +54,27 @@ def draw(title: str, figures: Sequence[Figure], path: Path) -> None:
         canvas = _beside(compared)
     else:
         canvas = _bars(figures)
+    if not counted and any(figure.bound is not None for figure in compared or figures):
+        title += "; red marks are bounds"
     canvas.suptitle(title, x=0.01, ha="left", fontsize=11, color=_INK)
-    canvas.savefig(path, format="png")
+    _save(canvas, path)
+
+
+def _save(canvas: Canvas, path: Path) -> None:
+    """With few colours: a fifth of the bytes, and nobody sees it."""
+    drawn = BytesIO()
+    canvas.savefig(drawn, format="png")
+    Image.open(drawn).convert("RGB").quantize(_COLOURS).save(path, "PNG", optimize=True)
 
 
 def _canvas(height: float) -> Canvas:
-    canvas = Canvas(figsize=(_WIDTH, height), dpi=90, layout="constrained")
-    FigureCanvasAgg(canvas)
-    return canvas
+    return Canvas(figsize=(_WIDTH, height), dpi=110, layout="constrained")
 
 
 def _bars(figures: Sequence[Figure]) -> Canvas:
-    units = {
-        unit: list(group)
-        for unit, group in groupby(sorted(figures, key=lambda figure: figure.unit), key=lambda figure: figure.unit)
-    }
+    units: dict[str, list[Figure]] = {}
+    for figure in figures:
+        units.setdefault(figure.unit, []).append(figure)
     rows = [len(group) for group in units.values()]
     canvas = _canvas(0.5 + _ROW * sum(rows) + _HEAD * len(rows))
     panels = canvas.subplots(len(units), 1, squeeze=False, height_ratios=rows)
@@ -96,8 +105,10 @@ def _bar_panel(axes: Axes, labels: Sequence[str], figures: Sequence[Figure]) -> 
     for place, figure in zip(places, figures, strict=True):
         if figure.bound is not None:
             axes.plot([figure.bound] * 2, [place - 0.42, place + 0.42], color=_BOUND, linewidth=2)
-        beyond = max(figure.value, figure.bound or 0)
-        axes.text(beyond + widest * 0.012, place, short(figure.value), va="center", fontsize=8, color=_INK)
+        # Beside the bar; behind the mark where that would run through the number.
+        is_in_the_way = figure.bound is not None and 0 <= figure.bound - figure.value < widest * _NUMBER
+        beside = figure.bound if figure.bound is not None and is_in_the_way else figure.value
+        axes.text(beside + widest * 0.012, place, short(figure.value), va="center", fontsize=8, color=_INK)
     axes.set_yticks(list(places), list(labels), fontsize=8)
     axes.set_xlim(0, widest * 1.1)
     axes.set_ylim(len(figures) - 0.4, -0.6)

@@ -33,10 +33,11 @@ def test_figures_of_subjects_cross_and_ratios_stand_apart(tmp_path: Path) -> Non
         Figure("memory", 20, "MB", subject="ours"),
         Figure("CPU", 4, "s", subject="theirs"),
         Figure("CPU, ours to theirs", 0.25, "x", 1, subject="theirs"),
+        Figure("memory, ours to theirs", 2, "x", 1, subject="theirs"),
     )
     page = page_of(tmp_path, peers=PartResult("", 10, 0, figures))
     assert "|  | CPU | memory |\n| --- | --- | --- |\n| ours | 1 s | 20 MB |\n| theirs | 4 s |  |" in page
-    assert "|  | CPU, ours to theirs |\n| --- | --- |\n| theirs | 0.25 x |" in page
+    assert "| ours to theirs | CPU | memory |\n| --- | --- | --- |\n| theirs | 0.25 x | 2 x **(bound 1)** |" in page
 
 
 def test_what_failed_or_was_skipped_is_said(tmp_path: Path) -> None:

@@ -143,15 +143,14 @@ def measure_peers(folder: Path, minutes: float = MINUTES) -> list[Finding]:
 
 def figures_of(costs: Mapping[Listener, Costs], spoken_percent: float) -> list[Figure]:
     """Each measure of each listener; then what ours is of those that gate as well, where less is better."""
-    figures = []
+    figures = [Figure("speech in a minute of the recording", spoken_percent * 0.6, "s")]
     for listener, cost in costs.items():
         note = "" if listener.is_gated else "no gate: it listens to nothing"
-        turns = f"{cost.turns} turns; {spoken_percent:.0f} % of it is speech"
         figures += [
             Figure(START, cost.start_s, "s", note=f"median of {STARTS}", subject=listener.name),
             Figure(CPU, cost.cpu_s, "s", note=note, subject=listener.name),
             Figure(MEMORY, cost.memory_mb, "MB", subject=listener.name),
-            Figure(SENT, cost.sent_s, "s", note=turns, subject=listener.name),
+            Figure(SENT, cost.sent_s, "s", note=f"{cost.turns} turns", subject=listener.name),
             Figure(WIRE, cost.sent_mb, "MB", subject=listener.name),
         ]
     ours = next((cost for listener, cost in costs.items() if listener.name == OURS), None)
