@@ -3,7 +3,8 @@
 The rules:
 
 1. PortAudio's thread picks the channel, pushes into the ring and leaves; gain and sample rate are the loop's work. It
-   comes once for `BLOCK_MS` of sound, and so wakes the loop: each visit costs far more than its samples.
+   comes once for a block of sound, and so wakes the loop: each visit costs far more than its samples. In a calm room
+   only every fifth block does (`calm`, `ring`).
 2. The device counts as open when its first block has come. It is lost when its stream ends or no block comes for 2 s.
 3. A lost or missing device is looked for again with a new list of devices, after 0.5 s, then twice as long each time up
    to 3 s: it hears within 5 s of coming back. The pause starts from 0.5 s again only when a device stayed for 10 s, so
@@ -40,8 +41,9 @@ _Result = TypeVar("_Result")
 
 _log = logging.getLogger(__name__)
 
-BLOCK_MS = 60
-"""A whole number of frames of 10, 20 and 30 ms. A visit every 20 ms costs three times as much processor time."""
+LONGEST_BLOCK_MS = 100
+"""A block is as many whole frames as that. Of 60 ms they cost a third more, and PulseAudio, whose pieces are of
+50, brought them 100 ms late by turns; of more, the end of speech would be noticed late."""
 _RATES_HZ = (48000, 44100, 32000, 16000, 8000)
 """Tried in this order when the device does not take the rate that was asked for."""
 _WATCH_EVERY_S = 0.5
@@ -67,8 +69,10 @@ class Microphone:
         self._frame_ms = frame_ms
         self._tell = tell
         self._give_up_after_s = give_up_after_s
-        self._ring = Ring(frames_per_block=BLOCK_MS // frame_ms)
-        self._shaper = Shaper(settings, frame_ms, BLOCK_MS // frame_ms)
+        frames_per_block = LONGEST_BLOCK_MS // frame_ms
+        self._block_ms = frames_per_block * frame_ms
+        self._ring = Ring(frames_per_block=frames_per_block)
+        self._shaper = Shaper(settings, frame_ms, frames_per_block)
         self._worker = Worker("microphone")
         self._keeper: asyncio.Task[None] | None = None
         self._library: PortAudio | None = None
@@ -251,8 +255,8 @@ class Microphone:
         channels = [min(max(settings.channel + 1, 2), there), settings.channel + 1, there]
         rates_hz = [settings.sample_rate_hz, *_RATES_HZ, device.default_rate_hz]
         heard_before = self._tap.heard_at if self._tap else None
-        tap = Tap(self._ring, self._frame_ms, BLOCK_MS, settings.channel, heard_before)
-        self._stream = library.open_input(device, rates_hz, channels, BLOCK_MS, tap.receive)
+        tap = Tap(self._ring, self._frame_ms, self._block_ms, settings.channel, heard_before)
+        self._stream = library.open_input(device, rates_hz, channels, self._block_ms, tap.receive)
         return library, self._stream, tap
 
     def _close_device(self) -> None:

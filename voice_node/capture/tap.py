@@ -1,9 +1,13 @@
-"""What PortAudio's thread does with one opened microphone: pick the channel, push into the ring, leave."""
+"""What PortAudio's thread does with one opened microphone: pick the channel, push into the ring, leave.
+
+Whether the room is calm is judged here, because only a block that is not wakes the loop at once.
+"""
 
 import time
 
 import numpy as np
 
+from voice_node.capture.calm import Calm
 from voice_node.capture.ring import Ring
 from voice_node.runtime.portaudio import StreamFormat
 
@@ -21,6 +25,7 @@ class Tap:
         self._block_ms = block_ms
         self._channel = channel
         self._heard_before = heard_before
+        self._calm = Calm(block_ms)
         self.heard_at = 0.0
         """When the last block came, on the monotonic clock."""
         self.overruns = 0
@@ -40,6 +45,9 @@ class Tap:
             self._ring.skip(max(round(((now - before) * 1000 - self._block_ms) / self._frame_ms), 1))
         self.overruns += is_overflown
         self.heard_at = now
+        samples = np.frombuffer(pcm, np.int16)
         if format_.channels > 1:
-            pcm = np.frombuffer(pcm, np.int16)[self._channel :: format_.channels].tobytes()
-        self._ring.push(pcm, format_.rate_hz, now)
+            samples = samples[self._channel :: format_.channels]
+            pcm = samples.tobytes()
+        span = int(np.maximum.reduce(samples, initial=-32768)) - int(np.minimum.reduce(samples, initial=32767))
+        self._ring.push(pcm, format_.rate_hz, now, is_calm=self._calm.hear(span))
