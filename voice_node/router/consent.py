@@ -23,7 +23,7 @@ _YES = {
     "|bevestigd|klopt|graag",
 }
 _COURTESY = {
-    "en": "please|thanks|thank you|now|right|then",
+    "en": "please|thanks|thank you|now|right now|then",
     "de": "bitte|danke|jetzt|dann|schon|doch",
     "fr": "s il vous plaît|s il te plaît|sil vous plaît|sil te plaît|merci|maintenant",
     "es": "por favor|gracias|ahora",
