@@ -58,7 +58,7 @@ class MqttSpy:
         self._news = asyncio.Condition()
         self._notifications: set[asyncio.Task[None]] = set()
 
-    async def wait_for(self, predicate: Callable[[Seen], bool], timeout: float = 10.0) -> Seen:  # noqa: ASYNC109  # the deadline is the test's
+    async def wait_for(self, predicate: Callable[[Seen], bool], timeout: float = 30.0) -> Seen:  # noqa: ASYNC109  # the deadline is the test's
         """The first message for which `predicate` holds, already seen or still to come; TimeoutError after that."""
         async with asyncio.timeout(timeout), self._news:
             while True:
@@ -67,7 +67,7 @@ class MqttSpy:
                         return seen
                 await self._news.wait()
 
-    async def wait_for_topic(self, topic: str, timeout: float = 10.0) -> Seen:  # noqa: ASYNC109  # the deadline is the test's
+    async def wait_for_topic(self, topic: str, timeout: float = 30.0) -> Seen:  # noqa: ASYNC109  # the deadline is the test's
         """The first message on `topic`."""
         return await self.wait_for(lambda seen: seen.topic == topic, timeout)
 

@@ -22,7 +22,7 @@ from websockets.http11 import Request, Response
 from tests.fakes.schema import assert_published
 
 Json = dict[str, Any]
-_STEP_S = 10.0
+_STEP_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)

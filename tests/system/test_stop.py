@@ -24,8 +24,8 @@ from tests.system.house import (
     write_room,
 )
 
-DEADLINE_S = 5 + 2
-"""The node's own, and what a busy machine adds."""
+DEADLINE_S = 15
+"""The unit's `TimeoutStopSec`: then systemd kills. The node's own is 5 s, to which a busy machine adds."""
 
 
 async def assert_stops_in_time(node: Program, number: signal.Signals = signal.SIGTERM) -> None:
