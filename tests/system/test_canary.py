@@ -16,9 +16,9 @@ from tests.fakes import broker as fake
 from tests.fakes.broker import Broker
 from tests.fakes.mcp_server import McpServer
 from tests.fakes.mqtt_spy import MqttSpy
-from tests.fakes.realtime_server import Expect, RealtimeServer, Script, emit, greet
+from tests.fakes.realtime_server import Expect, Pause, RealtimeServer, Script, emit, greet
 from tests.fakes.until import until
-from tests.system.house import DEADLINE_S, Program, events, online, write_room
+from tests.system.house import DEADLINE_S, Program, events, met_on, online, write_room
 from tests.system.test_mcp import TURN_ON, a_turn, ask, finished, section, session
 
 KEY = "sk-canary-3141592653589793"
@@ -35,12 +35,13 @@ DOOR = {
 }
 
 
-def told_by_the_service() -> Script:
-    """A service that repeats the key: in a trouble that it gets over, and in one that it does not."""
+def told_by_the_service(looked_at: asyncio.Event) -> Script:
+    """A service that repeats the key: in a trouble that it gets over, and in one that it does not, later."""
     trouble = {"type": "invalid_request_error", "code": "odd", "message": f"Your key {KEY} and your {TOKEN} are odd."}
     end = {"type": "invalid_request_error", "code": "invalid_api_key", "message": f"Incorrect API key: {KEY}."}
     return [
         emit({"type": "error", "error": trouble}),
+        Pause(looked_at),
         Expect("conversation.item.create"),
         Expect("response.create"),
         emit({"type": "error", "error": end}),
@@ -63,9 +64,9 @@ async def test_no_secret_is_seen_at_debug_over_a_whole_run(tmp_path: Path, free_
     if fake.ABSENT:
         pytest.skip(fake.ABSENT)
     outputs: list[Any] = []
-    turns = [*greet(), *a_turn(1, {"name": "lamp"}, outputs), *told_by_the_service()]
-    looked_at = greet()  # by `doctor`, whose findings are asked for
-    async with RealtimeServer(turns, looked_at) as realtime, McpServer(TURN_ON, token=TOKEN) as server:
+    looked_at = asyncio.Event()  # by `doctor`, on the second connection
+    turns = [*greet(), *a_turn(1, {"name": "lamp"}, outputs), *told_by_the_service(looked_at)]
+    async with RealtimeServer(turns, greet()) as realtime, McpServer(TURN_ON, token=TOKEN) as server:
         with Broker(users={"kitchen": PASSWORD, "spy": SPY}) as broker:
             room = write_room(
                 tmp_path,
@@ -87,13 +88,14 @@ async def test_no_secret_is_seen_at_debug_over_a_whole_run(tmp_path: Path, free_
                 broker.restart()
                 async with MqttSpy(broker.port, **login) as spy:
                     await online(spy)
-                    await spy.publish("voice_node/kitchen/request/diagnose")
                     await spy.publish("voice_node/kitchen/request/ask", b"{")
                     await ask(spy)
                     await finished(spy, 1)
                     url = f"http://127.0.0.1:{free_port}/metrics"
                     figures = await read(url)
-                    await spy.wait_for_topic("voice_node/kitchen/response/diagnose")
+                    await spy.publish("voice_node/kitchen/request/diagnose")
+                    await met_on(spy, "response/diagnose")
+                    looked_at.set()
                     await ask(spy)
                     assert await node.ended() == 77
                     await until(lambda: bool(events(spy, "error")), DEADLINE_S)
