@@ -106,6 +106,22 @@ async def test_nothing_of_what_another_room_answers_goes_on_and_the_next_does() 
         assert await task == [STARTED, SOUND, ENDED]
 
 
+async def test_who_lost_waits_for_the_winner_before_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arbitration, "GIVING_WAY_S", 0.05)
+    kitchen = Kitchen()
+    kitchen.hear("bedroom", "b1")
+    async with kitchen.saying(STARTED, SOUND, ENDED) as task:
+        kitchen.hear("kitchen", "k1")
+        assert await task == []
+    kitchen.late = 5.0
+    async with kitchen.saying(STARTED, SOUND, ENDED) as task:
+        kitchen.hear("kitchen", "k2")
+        await kitchen.has_told(4)
+        assert kitchen.told[2:] == [ClaimMade("k2", "bedroom"), ClaimMade("k3")]
+        kitchen.hear("kitchen", "k3")
+        assert await task == [STARTED, SOUND, ENDED]
+
+
 async def test_a_sound_too_short_is_claimed_by_nobody() -> None:
     kitchen = Kitchen()
     assert await kitchen.say(STARTED, DROPPED) == []

@@ -99,7 +99,10 @@ async def test_what_another_room_answers_is_sent_nowhere_and_the_next_is_heard(
         house.source.give(*UTTERANCE)
         await come_back(house, 2)
         assert claims(house)[1]["gives_way_to"] == "bedroom"
+        await come_back(house, 3)
+        assert "gives_way_to" not in claims(house)[2], "the bedroom did not come"
         await until(lambda: house.heard(SpeechEnded))
+        assert not house.codes()
         assert house.heard(SpeechEnded)[0].turn_id == "t2"
 
 

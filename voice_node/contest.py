@@ -99,25 +99,32 @@ class Contest:
         if is_certain:
             return True
         verdict = await self._verdict(self._arbitration)
-        if verdict is Verdict.LOST:
-            self._pipes.tell(TurnYielded(self._arbitration.winner, turn_id))
-        elif verdict is not Verdict.PENDING:
-            self._tell_trouble(
-                UNHEARD if verdict is Verdict.UNHEARD else ENDLESS if self._arbitration.is_endless else ""
-            )
+        match verdict:
+            case Verdict.LOST:
+                self._pipes.tell(TurnYielded(self._arbitration.winner, turn_id))
+            case Verdict.UNHEARD:
+                self._tell_trouble(UNHEARD)
+            case Verdict.WON:
+                self._tell_trouble(ENDLESS if self._arbitration.is_endless else "")
+            case _:
+                pass  # given up
         return verdict in (Verdict.WON, Verdict.UNHEARD)
 
     async def _verdict(self, arbitration: Arbitration) -> Verdict:
-        """Pending: it was given up."""
-        while True:
+        """What the waiting came to; pending where it was given up."""
+        while not self._is_given_up:
             now = self._clock().at
-            verdict = arbitration.verdict(now)
-            if verdict is not Verdict.PENDING or self._is_given_up:
-                return verdict
-            self._news.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(arbitration.due_at - now):
-                    await self._news.wait()
+            match arbitration.verdict(now):
+                case Verdict.PENDING:
+                    self._news.clear()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(arbitration.due_at - now):
+                            await self._news.wait()
+                case Verdict.WAITED:
+                    self._pipes.tell(arbitration.claim(now, gives_way=False))
+                case verdict:
+                    return verdict
+        return Verdict.PENDING
 
     def _tell_trouble(self, text: str) -> None:
         if text and text != self._told:

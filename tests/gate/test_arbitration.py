@@ -155,12 +155,32 @@ def test_who_lost_waits_for_the_winner_and_loses_again_when_that_comes_second() 
     assert bedroom.verdict(5.31) is Verdict.WON
 
 
-def test_who_waited_in_vain_wins_and_waits_no_more() -> None:
-    kitchen = room()
+def test_who_waited_in_vain_claims_anew_wins_and_waits_no_more() -> None:
+    kitchen, now = room(), 5.0 + GIVING_WAY_S
     lose(kitchen, 0.0)
     kitchen.hear(of("kitchen", kitchen.claim(5.0)), 5.0)
-    assert kitchen.verdict(5.0 + GIVING_WAY_S) is Verdict.WON
+    assert kitchen.verdict(now) is Verdict.WAITED
+    anew = kitchen.claim(now, gives_way=False)
+    assert kitchen.verdict(now) is Verdict.PENDING
+    kitchen.hear(of("kitchen", anew), now)
+    assert kitchen.verdict(now) is Verdict.WON
     assert kitchen.claim(9.0).gives_way_to is None
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_who_comes_while_the_other_claims_anew_has_the_turn_by_the_order_alone(is_first: bool) -> None:
+    kitchen, bedroom, now = room(), room("bedroom"), 5.0 + GIVING_WAY_S
+    lose(kitchen, 0.0)
+    first = of("kitchen", kitchen.claim(5.0))
+    for one in (kitchen, bedroom):
+        one.hear(first, 5.0)
+    assert kitchen.verdict(now) is Verdict.WAITED
+    anew, late = of("kitchen", kitchen.claim(now, gives_way=False)), of("bedroom", bedroom.claim(now))
+    for claim in (late, anew) if is_first else (anew, late):
+        for one in (kitchen, bedroom):
+            one.hear(claim, now + 0.01)
+    assert (bedroom.verdict(now + 0.01) is Verdict.WON) is is_first
+    assert (kitchen.verdict(now + 0.01) is Verdict.WON) is not is_first
 
 
 def test_a_third_room_does_not_take_what_waits_for_another() -> None:
@@ -169,7 +189,7 @@ def test_a_third_room_does_not_take_what_waits_for_another() -> None:
     kitchen.hear(of("kitchen", kitchen.claim(5.0)), 5.0)
     kitchen.hear(HearClaim("hall", "h1"), 5.1)
     assert kitchen.verdict(5.1) is Verdict.PENDING
-    assert kitchen.verdict(5.0 + GIVING_WAY_S) is Verdict.WON
+    assert kitchen.verdict(5.0 + GIVING_WAY_S) is Verdict.WAITED
 
 
 def test_a_conversation_is_forgotten_after_a_while_and_lasts_as_long_as_it_is_heard_of() -> None:
@@ -257,9 +277,10 @@ class Home:
     def delay(self, most: float = 0.05) -> float:
         return self.delays.draw(st.floats(0.001, most))
 
-    def utterance(self, heard_at: dict[str, float]) -> list[str]:
-        """Each of these rooms hears it so late. Returns who answers."""
+    def utterance(self, heard_at: dict[str, float], lasts: float) -> list[str]:
+        """Each of these rooms hears it so late; it lasts so long after the last has. Returns who answers."""
         begin, order = self.now, itertools.count()
+        end = begin + max(heard_at.values()) + lasts
         events: list[tuple[float, int, str, object]] = []
         for name, late in heard_at.items():
             heapq.heappush(events, (begin + late, next(order), "claims", name))
@@ -281,22 +302,39 @@ class Home:
                     self.rooms[name].hear(claim, now)
                     if now >= begin + heard_at.get(name, math.inf):  # it has claimed
                         heapq.heappush(events, (now, next(order), "looks", name))
-                case "looks", str(name) if verdicts.get(name, Verdict.PENDING) is Verdict.PENDING:
-                    verdicts[name] = self.rooms[name].verdict(now)
-                    if verdicts[name] is Verdict.PENDING:
-                        heapq.heappush(events, (max(now, self.rooms[name].due_at), next(order), "looks", name))
+                case "looks", str(name) if name not in verdicts:
+                    match self.rooms[name].verdict(now):
+                        case Verdict.PENDING:
+                            heapq.heappush(events, (self.rooms[name].due_at, next(order), "looks", name))
+                        case Verdict.WAITED:
+                            claim = of(name, self.rooms[name].claim(now, gives_way=False))
+                            heapq.heappush(events, (now + self.delay(), next(order), "is at the broker", claim))
+                            heapq.heappush(events, (self.rooms[name].due_at, next(order), "looks", name))
+                        case verdict:
+                            verdicts[name] = verdict
+                            heapq.heappush(events, (now, next(order), "goes on", name))
+                case "goes on", str(name) if verdicts[name] is Verdict.WON and now < end:
+                    again = self.rooms[name].repeat(now)
+                    if again is not None:
+                        at_broker = now + self.delay()
+                        heapq.heappush(events, (at_broker, next(order), "is at the broker", of(name, again)))
+                    heapq.heappush(events, (now + 0.06, next(order), "goes on", name))
+        assert verdicts.keys() == heard_at.keys()
         assert set(verdicts.values()) <= {Verdict.WON, Verdict.LOST}
+        self.now = end
         return [name for name, verdict in verdicts.items() if verdict is Verdict.WON]
 
 
 @given(st.data())
 def test_of_the_rooms_that_hear_an_utterance_exactly_one_answers(data: "st.DataObject") -> None:
+    """However much later than the first the others hear it, while it goes on."""
     names = ["attic", "bath", "cellar", "den"][: data.draw(st.integers(1, 4))]
     home = Home(names, data)
     for _ in range(data.draw(st.integers(1, 4))):
         hearing = data.draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
-        winners = home.utterance({name: data.draw(st.floats(0.0, WINDOW_S - 0.15)) for name in hearing})
-        assert len(winners) == 1
+        latest = data.draw(st.sampled_from([0.1, WINDOW_S, 3.0]))
+        heard_at = {name: data.draw(st.floats(0.0, latest)) for name in hearing}
+        assert len(home.utterance(heard_at, data.draw(st.floats(0.5, 2.0)))) == 1
         home.now += data.draw(st.floats(2.0, CONVERSATION_S * 1.5))
 
 

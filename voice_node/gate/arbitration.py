@@ -8,8 +8,8 @@ The rules:
 2. Who claims while nobody holds the turn holds it, for `WINDOW_S` after it was heard, and longer with each claim of its
    own. Who claims meanwhile has lost, and its claim changes nothing; but whom the holder's last claim gave way to takes
    the turn over. The same claim a second time is none.
-3. A room has won when its own claim came back and holds the turn. Where that gave way to a room, it waits for it for
-   `GIVING_WAY_S`: longer than the turn is held, so that clocks that differ a little leave no turn to two.
+3. A room has won when its own claim came back, holds the turn and gives way to nobody. Where it gives way, the room
+   waits `GIVING_WAY_S` for the other and claims anew: while its first claim still counts, and again the order decides.
 4. A claim that does not come back within `PATIENCE_S` is unheard: the room answers by itself, unless it heard that
    another holds the turn. Rather two answers than none.
 5. A room that lost gives way to the winner, until that one has claimed nothing for `CONVERSATION_S` or it wins itself:
@@ -31,7 +31,7 @@ from voice_node.model.turn import ClaimMade
 
 WINDOW_S = 0.7
 """So much later than the first do other rooms hear a word at most, by another project's measure."""
-GIVING_WAY_S = WINDOW_S + 0.1
+GIVING_WAY_S = WINDOW_S - 0.1
 PATIENCE_S = 0.3
 """A claim comes back after some ms; over a Wi-Fi that saves power, after two beacons of 100 ms."""
 CONVERSATION_S = 20.0
@@ -46,6 +46,8 @@ class Verdict(Enum):
     """What became of the own claim."""
 
     PENDING = auto()
+    WAITED = auto()
+    """The room that it gave way to does not come: claim anew."""
     WON = auto()
     LOST = auto()
     UNHEARD = auto()
@@ -144,14 +146,14 @@ class Arbitration:
             self._judge(own, now)
 
     def verdict(self, now: float) -> Verdict:
-        """What became of the last claim of `claim`, by now; once it is not pending it stays."""
+        """What became of the last claim of `claim`, by now; once it is won, lost or unheard it stays so."""
         own = self._own
         assert own is not None
         if own.verdict is Verdict.PENDING and now >= self.due_at:
-            held = self._live_hold(now)
             if own.heard_at is not None:
-                self._win(own)
-            elif held is not None and held.room != self._room:
+                return Verdict.WAITED
+            held = self._live_hold(now)
+            if held is not None and held.room != self._room:
                 self._lose(own, held.room, now)
             else:
                 own.verdict = Verdict.UNHEARD
@@ -162,11 +164,8 @@ class Arbitration:
         if self._hold.room != self._room:
             self._lose(own, self._hold.room, now)
         elif own.gives_way_to is None:
-            self._win(own)
-
-    def _win(self, own: _Own) -> None:
-        own.verdict = Verdict.WON
-        self._partner = None
+            own.verdict = Verdict.WON
+            self._partner = None
 
     def _lose(self, own: _Own, winner: str, now: float) -> None:
         own.verdict, own.winner = Verdict.LOST, winner
