@@ -19,7 +19,7 @@ from tests.fakes.mqtt_spy import MqttSpy
 from tests.fakes.realtime_server import Expect, Pause, RealtimeServer, Script, emit, greet
 from tests.fakes.until import until
 from tests.system.house import DEADLINE_S, Program, events, met_on, online, write_room
-from tests.system.test_mcp import TURN_ON, a_turn, ask, finished, section, session
+from tests.system.test_mcp import TURN_ON, a_turn, ask, finished, section, session, tool_is_offered
 
 KEY = "sk-canary-3141592653589793"
 PASSWORD = "canary-2718281828459045"
@@ -81,7 +81,7 @@ async def test_no_secret_is_seen_at_debug_over_a_whole_run(tmp_path: Path, free_
             login = {"username": "spy", "password": SPY}
             with Program(tmp_path, "run", room, environ=SECRETS) as node:
                 async with MqttSpy(broker.port, **login) as spy:
-                    await online(spy)
+                    await tool_is_offered(spy)
                     seen = spy.messages
                 broker.kill()
                 await node.said("No broker at")
