@@ -48,6 +48,7 @@ def test_words_wait_for_the_calls_of_the_turn_before(room: Room) -> None:
 def test_a_turn_that_comes_to_nothing_does_not_hold_up_the_next(room: Room, how: str) -> None:
     room.ask("t1", "light on")
     room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}), done("r1", "t1", calls=(LIGHT,)))
+    room.wait(50)
     room.ask("t2", "heating on")
     assert texts(room) == ["light on"]
     if how == "stopped":
@@ -55,8 +56,19 @@ def test_a_turn_that_comes_to_nothing_does_not_hold_up_the_next(room: Room, how:
         room.answer("call_1")
         room.wait(1)
     else:
-        room.wait(91)
+        room.wait(41)
     assert texts(room) == ["light on", "heating on"]
+
+
+def test_words_that_waited_for_a_minute_are_not_put_any_more(room: Room) -> None:
+    room.ask("t1", "light on")
+    room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}), done("r1", "t1", calls=(LIGHT,)))
+    room.ask("t2", "heating on")
+    room.wait(61)
+    assert room.ends() == [("t2", "busy")]
+    room.answer("call_1")
+    room.reply("r2", "t1")
+    assert texts(room) == ["light on"]
 
 
 def test_somebody_who_speaks_goes_first(room: Room) -> None:

@@ -39,6 +39,9 @@ CALL_PATIENCE_S = 90.0
 RUN_PATIENCE_S = 60.0
 """How long the service's own call may take without a word; as long as any tool of a room may."""
 
+LONGEST_WAIT_S = 60.0
+"""What was typed acts by then or not at all: nobody remembers it longer."""
+
 
 class Answers:
     """The turns of a room, across connections, and their way to an end."""
@@ -125,6 +128,8 @@ class Answers:
         for turn in self.turns if self.is_ready else ():
             if (turn.open_calls or turn.service.open_requests) and now.at - turn.touched_at > CALL_PATIENCE_S:
                 self.lose(turn, LostReason.TIMEOUT, "a tool call was not answered", step)
+            elif turn.kind is Kind.TYPED and turn.phase is Phase.HELD and now.at - turn.touched_at > LONGEST_WAIT_S:
+                self.lose(turn, LostReason.BUSY, f"other turns took {LONGEST_WAIT_S:.0f} s", step)
             elif turn.withheld and now.at - turn.touched_at >= TRANSCRIPT_PATIENCE_S:
                 self.lose(turn, LostReason.TIMEOUT, "no transcript came to judge its tool calls by", step)
             elif turn.service.running and now.at - turn.touched_at > RUN_PATIENCE_S:
