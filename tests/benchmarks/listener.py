@@ -1,4 +1,4 @@
-"""A room's ear alone, as a process: `listener.py SECONDS` prints what it cost. The sound card is the environment's."""
+"""A room's ear alone, as a process: `listener.py SECONDS MODE` prints its price, on the card of the environment."""
 
 import asyncio
 import itertools
@@ -17,11 +17,13 @@ from voice_node.sound_stages import build_sound
 
 SWITCH_S = 0.001
 """As the node sets it."""
+SETTLING_S = 8.0
+"""The device opens, buffers fill, and a room that is calm is known to be."""
 
 
-async def main(seconds: float) -> None:
+async def main(seconds: float, mode: str) -> None:
     """First with the gate, then the microphone alone."""
-    settings = RoomSettings(room="bench")
+    settings = RoomSettings.model_validate({"room": "bench", "activation": {"mode": mode}})
     turn_ids = (str(number) for number in itertools.count())
     async with AsyncExitStack() as stack:
         sound = build_sound(settings, Secrets(), None, Pipes(), lambda: next(turn_ids), stack)
@@ -43,7 +45,7 @@ async def main(seconds: float) -> None:
 
 
 async def _listen(source: Microphone, seconds: float, attention: Attention | None) -> tuple[float, float, int]:
-    await _hear_for(source, 2, attention)  # it opens, buffers fill
+    await _hear_for(source, SETTLING_S, attention)
     cpu, wall = time.process_time(), time.monotonic()
     frames = await _hear_for(source, seconds, attention)
     return time.process_time() - cpu, time.monotonic() - wall, frames
@@ -64,4 +66,4 @@ async def _hear_for(source: Microphone, seconds: float, attention: Attention | N
 
 if __name__ == "__main__":
     sys.setswitchinterval(SWITCH_S)
-    asyncio.run(main(float(sys.argv[1])))
+    asyncio.run(main(float(sys.argv[1]), sys.argv[2]))
