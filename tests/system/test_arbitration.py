@@ -3,9 +3,11 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -38,7 +40,8 @@ class House:
         return [seen for seen in self.spy.messages if seen.topic.endswith("/call")]
 
     async def listen(self) -> None:
-        """All rooms begin to hear."""
+        """All rooms begin to hear, when none of them is still busy with its start."""
+        await asyncio.gather(*(program.said("the recogniser is ready") for program in self.rooms.values()))
         await asyncio.gather(*(self.spy.publish(f"voice_node/{room}/mute/set", "OFF") for room in self.rooms))
 
     async def heard_all(self) -> None:
@@ -59,9 +62,15 @@ class House:
 
 @asynccontextmanager
 async def house(
-    folder: Path, port: int, said: dict[str, tuple[int | float, ...]], **login: str
+    folder: Path,
+    port: int,
+    said: Mapping[str, Sequence[Any]],
+    *,
+    make: Callable[..., Path] = recording,
+    activation: Mapping[str, Any] = MappingProxyType({}),
+    **login: str,
 ) -> AsyncIterator[House]:
-    """Each room hears its own version of what is said."""
+    """Each room hears its own version of what is said: the file that `make` writes of its parts."""
     rooms: dict[str, Program] = {}
     async with AsyncExitStack() as stack:
         spy = await stack.enter_async_context(MqttSpy(port, **login))
@@ -74,8 +83,8 @@ async def house(
                 own,
                 port,
                 room=room,
-                capture={"device": f"wav:{recording(own / 'said.wav', *parts)}"},
-                activation={"arbitration": "on"},
+                capture={"device": f"wav:{make(own / 'said.wav', *parts)}"},
+                activation={"arbitration": "on", **activation},
                 session={"output_modalities": ["text"]},
                 tools=[LIGHT, HEATING],
                 mqtt={"username": room} if login else {},
@@ -96,7 +105,7 @@ async def house(
 
 
 async def test_of_three_rooms_one_answers_and_goes_on_with_it(tmp_path: Path, broker: Broker) -> None:
-    said: dict[str, tuple[int | float, ...]] = {
+    said = {
         "kitchen": (0.5, 1, 2.5, 3, 1.0),
         "hall": (0.8, 1, 2.0, 3, 1.2),  # is reached second by the first sentence, and first by the second
         "bedroom": (0.9, 1, 2.2, 3, 0.9),
@@ -123,6 +132,27 @@ async def test_of_three_rooms_one_answers_and_goes_on_with_it(tmp_path: Path, br
             assert set(states) == {"muted", "idle"}
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("espeak-ng") or not shutil.which("sox"), reason="no espeak-ng, sox")
+async def test_of_three_rooms_that_hear_the_wake_word_one_wakes(tmp_path: Path, broker: Broker) -> None:
+    pytest.importorskip("pymicro_wakeword", reason="the extra `wake` is not installed")
+    from tests.system.test_wake_word import spoken
+
+    words = ("alexa, turn on the kitchen light", 1.0)
+    said = {"kitchen": (1.0, *words), "hall": (1.15, *words), "bedroom": (1.3, *words)}
+    waking = {"mode": "wake_word", "wake_word": "alexa"}
+    async with house(tmp_path, broker.port, said, make=spoken, activation=waking) as it:
+        await it.listen()
+        await it.heard_all()
+        (woken,) = it.of("wake")
+        winner = woken["room"]
+        yielded = it.of("yielded", to=winner)
+        assert {event["room"] for event in yielded} == set(said) - {winner}
+        assert len(yielded) == len(it.of("yielded")) == 2
+        assert [event["room"] for event in it.of("segment")] == [winner]
+        assert {event["room"] for event in it.of("turn_finished")} == {winner}
+
+
 ACL = """
 user everybody
 topic readwrite #
@@ -133,10 +163,11 @@ topic readwrite voice_node/hall/#
 """
 
 
+@pytest.mark.slow
 async def test_rooms_that_may_not_claim_answer_each_and_tell(tmp_path: Path) -> None:
     users = dict.fromkeys(("everybody", "kitchen", "hall"), "x")
     with Broker(users=users, acl=ACL) as broker:
-        said: dict[str, tuple[int | float, ...]] = {"kitchen": (0.5, 1, 1.0), "hall": (0.6, 1, 1.0)}
+        said = {"kitchen": (0.5, 1, 1.0), "hall": (0.6, 1, 1.0)}
         async with house(tmp_path, broker.port, said, username="everybody", password="x") as it:
             await it.listen()
             await it.heard_all()
