@@ -38,7 +38,7 @@ _PLAYED_PIECES = 32
 _FEWEST_PLAYED = 5
 _LEAPT = 3
 SETTLED_S = 1.0
-"""PulseAudio brings blocks of 60 ms up to 100 ms late by turns: only in a second is there one that came in time."""
+"""PulseAudio brings some blocks up to 100 ms late by turns: only in a second is there one that came in time."""
 _LONGEST_SILENCE_S = 1
 """A longer one is not held: the sound after it begins anew."""
 _FULL_SCALE = np.float32(32768)

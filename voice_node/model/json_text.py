@@ -6,7 +6,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
@@ -32,7 +32,7 @@ def read_json(text: str, *, deepest: int = 64, most_values: int = 65_536, larges
         raise
     except ValueError:  # an integer of more than 4,300 digits
         raise BadJson("not valid JSON: a number is too long") from None
-    for count, (part, depth) in enumerate(_parts(value)):
+    for count, (part, depth) in enumerate(walk(value)):
         if count > most_values:
             raise BadJson(f"more than {most_values} values")
         if depth > deepest:
@@ -62,13 +62,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _parts(root: Any) -> Iterator[tuple[Any, int]]:
+def walk(root: Any) -> Iterator[tuple[Any, int]]:
     """Every value and every key, each with its depth."""
     waiting = [(root, 0)]
     while waiting:
         value, depth = waiting.pop()
         yield value, depth
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             waiting.extend((key, depth + 1) for key in value)
             waiting.extend((item, depth + 1) for item in value.values())
         elif isinstance(value, list):

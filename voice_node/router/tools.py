@@ -10,7 +10,7 @@ from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from voice_node.model.json_text import BadJson, read_json
+from voice_node.model.json_text import BadJson, read_json, walk
 from voice_node.router.pattern import MOST_CHARS, UnusablePattern, longest_text
 from voice_node.settings.problem import Problem
 from voice_node.settings.schema import RoomSettings
@@ -57,7 +57,7 @@ class ToolBox:
         values = read_object(arguments)
         if any(
             len(key) > self._longest_names[name]
-            for value, _ in _walk(values)
+            for value, _ in walk(values)
             if isinstance(value, dict)
             for key in value
         ):
@@ -148,32 +148,19 @@ def _place(path: Any) -> str:
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".") or "the arguments"
 
 
-def _walk(root: Any) -> Iterator[tuple[Any, int]]:
-    """Every value and every key, each with its depth."""
-    waiting = [(root, 0)]
-    while waiting:
-        value, depth = waiting.pop()
-        yield value, depth
-        if isinstance(value, Mapping):
-            waiting.extend((key, depth + 1) for key in value)
-            waiting.extend((entry, depth + 1) for entry in value.values())
-        elif isinstance(value, list):
-            waiting.extend((entry, depth + 1) for entry in value)
-
-
 def _patterns(schema: Any) -> Iterator[str]:
-    for value, _ in _walk(schema):
+    for value, _ in walk(schema):
         if isinstance(value, Mapping) and isinstance(value.get("pattern"), str):
             yield value["pattern"]
 
 
 def _name_patterns(schema: Any) -> Iterator[str]:
-    for value, _ in _walk(schema):
+    for value, _ in walk(schema):
         if isinstance(value, Mapping) and isinstance(value.get("patternProperties"), Mapping):
             yield from value["patternProperties"]
 
 
 def _references(schema: Any) -> Iterator[str]:
-    for value, _ in _walk(schema):
+    for value, _ in walk(schema):
         if isinstance(value, Mapping):
             yield from (value[key] for key in ("$ref", "$dynamicRef") if isinstance(value.get(key), str))
