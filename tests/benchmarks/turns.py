@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.benchmarks.measure import Figure, percentile
+from tests.benchmarks.instructions import ABSENT, instructions
+from tests.benchmarks.measure import Figure, Finding, Skipped, percentile
 from tests.benchmarks.room import instant_server, write_room, write_sentences
 from tests.fakes.broker import Broker
 from voice_node.app import SWITCH_S, Node
@@ -27,7 +28,7 @@ from voice_node.settings.secrets import Secrets
 from voice_node.stages import Source
 
 TURNS = 100
-SEGMENTS = 40
+SEGMENTS = 30
 
 
 @dataclass(slots=True)
@@ -126,8 +127,8 @@ def measure_turns(folder: Path) -> list[Figure]:
     ]
 
 
-def measure_segment(folder: Path) -> list[Figure]:
-    """Runs about 80 s of sound in real time."""
+def measure_segment(folder: Path) -> list[Finding]:
+    """Runs about 60 s of sound in real time; and what sending costs, in instructions."""
     found = _run(folder, SEGMENTS)
     note = f"{len(found.sent)} segments"
     return [
@@ -136,7 +137,16 @@ def measure_segment(folder: Path) -> list[Figure]:
         Figure("gate closed to commit at the server, p50", percentile(found.committed, 0.5), "ms"),
         Figure("gate closed to commit at the server, p95", percentile(found.committed, 0.95), "ms", 20, note),
         Figure("gate open, sound withheld until it is worth it, p50", percentile(found.withheld, 0.5), "ms"),
+        _sending(),
     ]
+
+
+def _sending() -> Finding:
+    name = "instructions to send, against base64 and json.dumps alone"
+    if ABSENT:
+        return Skipped(name, ABSENT)
+    send, bare = instructions(("send", "send-bare"), 48000)
+    return Figure(name, send / bare, "x", note=f"callgrind; {send / 1e6:.1f} million for a second of sound at 48 kHz")
 
 
 def _run(folder: Path, turns: int) -> Found:
