@@ -22,6 +22,7 @@ async def test_eight_calls_at_once_at_a_broker_that_takes_two() -> None:
             names = [f"c{number}" for number in range(8)]
             became = await asyncio.gather(*(bridge.publish(call(name)) for name in names))
             assert became == [Published.DELIVERED] * 8
+            await spy.wait_for(lambda seen: seen.correlation == b"c7")
             assert [seen.correlation for seen in spy.messages if seen.topic.endswith("/call")] == [
                 name.encode() for name in names
             ]
@@ -38,5 +39,6 @@ async def test_what_waits_for_its_place_never_leaves_late() -> None:
             broker.thaw()
             await told.online()
             assert await bridge.publish(call("later")) is Published.DELIVERED
+            await spy.wait_for(lambda seen: seen.correlation == b"later")
             late = [seen.correlation for seen in spy.messages if seen.topic.endswith("/call")]
             assert late in ([b"later"], [b"c0", b"later"]), "only the one that was on its way"
