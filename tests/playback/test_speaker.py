@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.sound_card import SoundCard
 from tests.fakes.tone import likeness, noise, tone
 from tests.fakes.until import until
-from tests.playback.room import LOUD, drained, open_speaker, recorded, samples_of
+from tests.playback.room import LOUD, drained, gaps_in, open_speaker, recorded, samples_of
 from voice_node.model.audio import PlayedBlock
 from voice_node.model.turn import PlaybackChanged
 from voice_node.playback.queue import RATE_HZ
@@ -30,7 +30,7 @@ async def test_what_is_played_is_heard(sound_card: SoundCard, tmp_path: Path, pi
         assert not speaker.is_speaking
         assert speaker.problem is None
 
-    assert np.array_equal(samples_of(room.read_bytes()), samples_of(reply))
+    assert gaps_in(samples_of(room.read_bytes()), samples_of(reply)) <= speaker.underruns
     assert [is_speaking for is_speaking, _ in told] == [True, False]
     assert told[1][1] - told[0][1] >= 0.7
 
@@ -42,7 +42,7 @@ async def test_two_items_sound_one_after_the_other(sound_card: SoundCard, tmp_pa
         speaker.play("item_2", second)
         await drained(speaker)
 
-    assert np.array_equal(samples_of(room.read_bytes()), samples_of(first + second))
+    assert gaps_in(samples_of(room.read_bytes()), samples_of(first + second)) <= speaker.underruns
     assert len(told) == 2
 
 
@@ -60,11 +60,11 @@ async def test_stop_is_silence_at_once_and_the_truth_about_what_was_heard(
     assert played is not None
     heard = samples_of(room.read_bytes())
     untouched = heard[: -RATE_HZ // 100]  # its end fades out
-    assert np.array_equal(untouched, samples_of(reply)[: len(untouched)])
+    assert gaps_in(untouched, samples_of(reply)) <= speaker.underruns + 1, "its rest was not played"
     heard_ms = len(heard) * 1000 / RATE_HZ
     assert played.item_id == "item_1"
     assert played.played_ms + played.queued_ms in (2999, 3000)
-    assert abs(played.played_ms - heard_ms) <= 40
+    assert abs(played.played_ms - heard_ms) <= 40 + 10 * speaker.underruns
 
 
 async def test_the_tail_is_waited_for(sound_card: SoundCard) -> None:
