@@ -7,6 +7,7 @@ exceeded.
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -25,6 +26,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 def main() -> int:
     """Measure what is asked for, and write it down."""
     wishes = _wishes()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # either way, what was started ends with it
     if wishes.cache is not None:
         os.environ[CACHE] = str(wishes.cache.resolve())
     earlier = None if wishes.earlier is None else Results.read(wishes.earlier)
