@@ -94,6 +94,6 @@ async def played_into(card: SoundCard, microphone: Microphone, sink: str, path: 
     return heard
 
 
-def loudness_in(frames: list[Frame], hz: float) -> float:
-    """The amplitude of this sine in most frames: where the machine is busy the sound server tears a hole into one."""
-    return float(np.median([loudness_of(hz, frame.pcm, frame.rate_hz) for frame in frames]))
+def cleanest(frames: list[Frame], hz: float) -> Frame:
+    """The frame that holds most of this sine: where the machine is busy the sound server tears holes into others."""
+    return max(frames, key=lambda frame: loudness_of(hz, frame.pcm, frame.rate_hz))

@@ -64,19 +64,21 @@ async def test_a_card_that_freezes_is_opened_anew_when_it_thaws(
 async def test_a_driver_that_hangs_ends_the_capture_so_that_the_process_starts_afresh(
     sound_card: SoundCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voice_node.capture.microphone._FROZEN_S", 0.5)
-    monkeypatch.setattr("voice_node.capture.microphone._DRIVER_S", 0.5)
     async with open_microphone() as (microphone, told):
         await take(microphone, 40)
         await last_told(told, is_open=True)
+        monkeypatch.setattr("voice_node.capture.microphone._FROZEN_S", 0.5)
+        monkeypatch.setattr("voice_node.capture.microphone._DRIVER_S", 0.5)
         sound_card.freeze()
-        with pytest.raises(CaptureLost, match="microphone default: its driver does not answer"):
-            await asyncio.wait_for(drain(microphone), 10)
-        with pytest.raises(CaptureLost):
-            await microphone.pause()
-        await microphone.close()
-        # the hanging thread ends with the freeze; whoever opens PortAudio next waits for it
-        sound_card.thaw()
+        try:
+            with pytest.raises(CaptureLost, match="microphone default: its driver does not answer"):
+                await asyncio.wait_for(drain(microphone), 30)
+            with pytest.raises(CaptureLost):
+                await microphone.pause()
+            await microphone.close()
+        finally:
+            # the hanging thread ends with the freeze; whoever opens PortAudio next waits for it
+            sound_card.thaw()
         await asyncio.to_thread(lambda: PortAudio.open().close())
 
 

@@ -325,6 +325,7 @@ class Home:
         return [name for name, verdict in verdicts.items() if verdict is Verdict.WON]
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_of_the_rooms_that_hear_an_utterance_exactly_one_answers(data: "st.DataObject") -> None:
     """However much later than the first the others hear it, while it goes on."""

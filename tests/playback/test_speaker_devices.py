@@ -80,19 +80,21 @@ async def test_a_device_that_vanishes_under_a_reply_ends_nothing(sound_card: Sou
 async def test_a_driver_that_hangs_is_left_alone_and_turns_still_end(
     sound_card: SoundCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("voice_node.playback.speaker._FROZEN_S", 0.5)
-    monkeypatch.setattr("voice_node.playback.speaker._DRIVER_S", 0.5)
     async with open_speaker() as (speaker, told):
-        speaker.play("item_1", tone(1000, RATE_HZ, 1500))
+        speaker.play("item_1", tone(1000, RATE_HZ, 3000))
         await until(lambda: speaker._queue.played_ms("item_1") > 0)
+        monkeypatch.setattr("voice_node.playback.speaker._FROZEN_S", 0.5)
+        monkeypatch.setattr("voice_node.playback.speaker._DRIVER_S", 0.5)
         sound_card.freeze()
-        await drained(speaker)
-        assert speaker.problem == "speaker default: its driver does not answer"
-        speaker.play("item_2", tone(1000, RATE_HZ, 100))
-        await drained(speaker)
-        assert [is_speaking for is_speaking, _ in told] == [True, False] * 2
-        # the hanging thread ends with the freeze; whoever opens PortAudio next waits for it
-        sound_card.thaw()
+        try:
+            await drained(speaker)
+            assert speaker.problem == "speaker default: its driver does not answer"
+            speaker.play("item_2", tone(1000, RATE_HZ, 100))
+            await drained(speaker)
+            assert [is_speaking for is_speaking, _ in told] == [True, False] * 2
+        finally:
+            # the hanging thread ends with the freeze; whoever opens PortAudio next waits for it
+            sound_card.thaw()
         await asyncio.to_thread(lambda: PortAudio.open().close())
 
 

@@ -104,6 +104,7 @@ async def house(
             await asyncio.wait([answering])
 
 
+@pytest.mark.slow
 async def test_of_three_rooms_one_answers_and_goes_on_with_it(tmp_path: Path, broker: Broker) -> None:
     said = {
         "kitchen": (0.5, 1, 2.5, 3, 1.0),

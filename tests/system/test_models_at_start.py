@@ -36,6 +36,7 @@ def argv_and_environ(pid: int) -> list[bytes]:
     return found
 
 
+@pytest.mark.slow
 async def test_a_model_that_will_be_gone_is_told_at_the_start_once(tmp_path: Path, broker: Broker) -> None:
     seen: list[bytes] = []
 

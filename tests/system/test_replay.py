@@ -157,7 +157,8 @@ async def assert_what_stays(port: int) -> None:
     assert not [word for word in SPOKEN if word in words]
 
 
-@pytest.mark.parametrize("options", [("--fast",), pytest.param((), marks=pytest.mark.slow)], ids=["fast", "real time"])
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [("--fast",), ()], ids=["fast", "real time"])
 async def test_a_recording_becomes_calls_and_replies(tmp_path: Path, broker: Broker, options: tuple[str, ...]) -> None:
     spy, node = await replayed(tmp_path, broker.port, *options)
     assert_every_message(spy)
