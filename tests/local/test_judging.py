@@ -27,7 +27,7 @@ def test_like_phones_are_near(left: str, right: str, cost: float) -> None:
 def test_what_was_said_has_little_against_it() -> None:
     words = pieces(("L AY T", 30, 59), ("AO N", 60, 79))
     phones = pieces(("L", 30, 39), ("AY", 40, 49), ("T", 50, 59), ("AO", 60, 69), ("N", 70, 79))
-    assert evidence(words, phones, gain=-25.0) == pytest.approx((-0.5, 3 / 8, 0, 0))
+    assert evidence(words, phones, gain=-25.0) == pytest.approx((-0.5, 0, 0))
 
 
 def test_one_word_that_was_not_said_is_seen_among_others() -> None:
@@ -35,16 +35,15 @@ def test_one_word_that_was_not_said_is_seen_among_others() -> None:
     phones = pieces(
         ("L", 30, 39), ("AY", 40, 49), ("T", 50, 59), ("B", 60, 69), ("OY", 70, 99), ("AO", 100, 109), ("N", 110, 119)
     )
-    _, distance, worst, outside = evidence(words, phones, gain=-90.0)
+    _, worst, outside = evidence(words, phones, gain=-90.0)
     assert worst > 0.5
-    assert distance > 0.4
     assert outside == 0
 
 
 def test_speech_around_the_words_counts() -> None:
     words = pieces(("AO N", 100, 119))
     phones = pieces(("S", 60, 79), ("AO", 100, 109), ("N", 110, 119), ("K", 130, 139))
-    assert evidence(words, phones, gain=0.0)[3] == pytest.approx(0.6)
+    assert evidence(words, phones, gain=0.0)[2] == pytest.approx(0.6)
 
 
 def test_a_word_that_nobody_could_say_so_quickly_rules_a_path_out() -> None:
