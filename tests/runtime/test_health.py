@@ -21,6 +21,6 @@ def test_cpu_is_counted_since_the_last_time() -> None:
     end = time.process_time() + 0.05
     while time.process_time() < end:
         pass
-    assert health.facts()["cpu_percent"] > 10
+    busy = health.facts()["cpu_percent"]
     time.sleep(0.2)
-    assert health.facts()["cpu_percent"] < 50
+    assert 0 <= health.facts()["cpu_percent"] < busy
