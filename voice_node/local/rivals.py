@@ -30,8 +30,7 @@ drink sleep never always please because about around without before after anothe
 """
 STRANGERS = tuple(_STRANGERS.split())
 _TOLL = 1e-13
-"""The chance of a stranger: 30 nats, which the language weight doubles. At a third of that a third of all commands has
-one somewhere."""
+"""The chance of a stranger: 30 nats, which the language weight doubles. At 10 nats a third of all commands had one."""
 _LEAST_DISTANCE = 0.55
 """Of a stranger to the word, as a part of the phones of the longer."""
 _FEWEST_PHONES = 3
