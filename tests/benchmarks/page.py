@@ -52,7 +52,8 @@ def _overview(results: Results) -> str:
         link = f"[{name}](#{_anchor(told.title)})"
         rows.append((link, result.measured_at, f"{result.seconds:.0f} s", f"{result.load:.2f}", outcome))
     table = _table(("part", "measured (UTC)", "took", "load before", "bounds that hold"), rows)
-    return f"## When\n\nOne part alone: `script/bench PART`.\n\n{table}"
+    again = "`script/bench PART --from docs/benchmarks.json --write-docs` measures one part anew, and keeps the others."
+    return f"## When\n\n{again}\n\n{table}"
 
 
 def _section(told: About, result: PartResult, picture: Path | None) -> str:
