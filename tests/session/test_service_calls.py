@@ -1,5 +1,8 @@
 """What the service does for a turn by itself, and when the model is to go on."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from voice_node.session.service_calls import MOST_REQUESTS, MOST_RUNNING, ServiceCalls
 
 
@@ -101,3 +104,32 @@ def test_with_the_connection_all_of_it_is_gone() -> None:
     assert calls.ask("r1")
     calls.clear()
     assert (calls.is_waiting, calls.is_answer_due) == (False, False)
+
+
+def test_a_call_under_the_id_of_its_request_ends_once() -> None:
+    calls = ServiceCalls()
+    assert calls.ask("same")
+    calls.answer("same", is_approved=True)
+    calls.began("same")
+    calls.began("c2")
+    assert calls.running == ["same", "c2"]
+    assert calls.ended("same")
+    calls.began("c3")
+    assert calls.running == ["c2", "c3"], "nothing of the first is left"
+
+
+@given(st.lists(st.tuples(st.sampled_from(["began", "ended", "ask", "yes", "no"]), st.sampled_from("ab")), max_size=30))
+def test_whatever_ids_a_service_gives_nothing_breaks(steps: list[tuple[str, str]]) -> None:
+    calls = ServiceCalls()
+    for step, name in steps:
+        match step:
+            case "began":
+                calls.began(name)
+            case "ended":
+                calls.ended(name)
+            case "ask" if name not in calls.open_requests:
+                calls.ask(name)
+            case "yes" | "no" if name in calls.open_requests:
+                calls.answer(name, is_approved=step == "yes")
+    calls.spoke()
+    assert calls.open_requests or not calls.is_waiting

@@ -34,7 +34,7 @@ class ServiceCalls:
     rounds: int = 0
     _requests: int = 0
     _allowed: list[str] = field(default_factory=list)
-    """Requests in `running` whose call is not known yet."""
+    """Requests in `running` whose call is not known yet, never one that is not in there."""
 
     @property
     def is_waiting(self) -> bool:
@@ -45,9 +45,10 @@ class ServiceCalls:
         """The service announces a call, or begins with it; False where it tells nothing new."""
         self.is_answer_due = True
         if not call_id or call_id in self.running:
+            self._allowed = [request_id for request_id in self._allowed if request_id != call_id]
             return False
         if self._allowed:
-            self.running.remove(self._allowed.pop(0))
+            self._drop(self._allowed[0])
         if len(self.running) >= MOST_RUNNING:
             return False
         self.running.append(call_id)
@@ -55,13 +56,12 @@ class ServiceCalls:
 
     def ended(self, call_id: str) -> bool:
         """A call is over; False where nobody knew of it."""
-        if call_id in self.running:
-            self.running.remove(call_id)
-            return True
-        if self._allowed:
-            self.running.remove(self._allowed.pop(0))
-            return True
-        return False
+        if call_id not in self.running:
+            if not self._allowed:
+                return False
+            call_id = self._allowed[0]
+        self._drop(call_id)
+        return True
 
     def ask(self, request_id: str) -> bool:
         """The service asks for leave; False where that is one request too many."""
@@ -76,12 +76,12 @@ class ServiceCalls:
 
     def answer(self, request_id: str, *, is_approved: bool) -> None:
         """A person, or nobody, decided."""
-        call_id = self.open_requests.pop(request_id)
-        if is_approved and call_id not in self.running:
+        call_id = self.open_requests.pop(request_id) or request_id  # a call may have its request's id
+        if is_approved and call_id not in self.running and request_id not in self.running:
             self.running.append(request_id)
             self._allowed.append(request_id)
         elif not is_approved and call_id in self.running:
-            self.running.remove(call_id)
+            self._drop(call_id)
 
     def spoke(self) -> None:
         """The model says something."""
@@ -99,3 +99,8 @@ class ServiceCalls:
         self.give_up()
         self.open_requests.clear()
         self.is_answer_due = False
+
+    def _drop(self, call_id: str) -> None:
+        self.running.remove(call_id)
+        if call_id in self._allowed:
+            self._allowed.remove(call_id)
