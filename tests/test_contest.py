@@ -163,11 +163,22 @@ async def test_claims_without_a_pause_are_told() -> None:
     for number in range(int(LONGEST_S * 2) + 2):
         kitchen.hear("bedroom", f"b{number}")
         kitchen.late += 0.5
-    kitchen.late += 0.5
     async with kitchen.saying(STARTED, SOUND) as task:
         kitchen.hear("kitchen", "k1")
         assert await task == [STARTED, SOUND]
     assert kitchen.told == [ClaimMade("k1"), ServiceTrouble("arbitration", ENDLESS)]
+
+
+async def test_claims_that_paused_long_ago_are_no_trouble_any_more() -> None:
+    kitchen = Kitchen()
+    for number in range(int(LONGEST_S * 2) + 2):
+        kitchen.hear("bedroom", f"b{number}")
+        kitchen.late += 0.5
+    kitchen.late += 3600
+    async with kitchen.saying(STARTED, SOUND) as task:
+        kitchen.hear("kitchen", "k1")
+        assert await task == [STARTED, SOUND]
+    assert kitchen.told == [ClaimMade("k1")]
 
 
 async def test_a_mute_ends_the_waiting_and_what_waited_is_gone() -> None:

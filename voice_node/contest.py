@@ -105,7 +105,7 @@ class Contest:
             case Verdict.UNHEARD:
                 self._tell_trouble(UNHEARD)
             case Verdict.WON:
-                self._tell_trouble(ENDLESS if self._arbitration.is_endless else "")
+                self._tell_trouble(ENDLESS if self._arbitration.is_endless(self._clock().at) else "")
             case _:
                 pass  # given up
         return verdict in (Verdict.WON, Verdict.UNHEARD)

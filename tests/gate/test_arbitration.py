@@ -240,16 +240,17 @@ def test_a_flood_of_claims_keeps_nobody_silent_for_ever() -> None:
             kitchen.hear(HearClaim(f"room{next(numbers)}", "a"), begin + step * 0.5)
 
     flood(0.0, LONGEST_S)
-    assert not kitchen.is_endless
+    assert not kitchen.is_endless(LONGEST_S)
     lose(kitchen, LONGEST_S)
     flood(LONGEST_S + 0.5, LONGEST_S + 5)
-    assert kitchen.is_endless
+    assert kitchen.is_endless(LONGEST_S + 5)
     claim = kitchen.claim(LONGEST_S + 5, gives_way=False)
     kitchen.hear(HearClaim("room1", "last"), LONGEST_S + 5)
     kitchen.hear(of("kitchen", claim), LONGEST_S + 5)
     assert kitchen.verdict(LONGEST_S + 5) is Verdict.WON
+    assert not kitchen.is_endless(LONGEST_S + 10), "they paused"
     lose(kitchen, LONGEST_S + 10, number=2)
-    assert not kitchen.is_endless, "they paused"
+    assert not kitchen.is_endless(LONGEST_S + 10)
 
 
 def test_what_is_kept_of_claims_is_bounded() -> None:

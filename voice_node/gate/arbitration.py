@@ -106,10 +106,9 @@ class Arbitration:
         made_at, heard_at = self._own.made_at, self._own.heard_at
         return made_at + PATIENCE_S if heard_at is None else heard_at + GIVING_WAY_S
 
-    @property
-    def is_endless(self) -> bool:
+    def is_endless(self, now: float) -> bool:
         """The others claim without a pause, and count for nothing."""
-        return self._others_at - self._others_since > LONGEST_S
+        return now - self._others_at <= WINDOW_S and self._others_at - self._others_since > LONGEST_S
 
     def claim(self, now: float, *, gives_way: bool = True) -> ClaimMade:
         """Want the turn; an earlier wish is forgotten. `gives_way` is False for a wake word."""
@@ -132,7 +131,7 @@ class Arbitration:
         self._seen.append((claim.room, claim.claim_id))
         if claim.room != self._room:
             self._follow_others(claim.room, now)
-            if self.is_endless:
+            if self.is_endless(now):
                 return
         held = self._live_hold(now)
         if held is None or claim.room in (held.room, held.gives_way_to):
