@@ -141,6 +141,19 @@ async def test_a_mute_ends_the_waiting_and_nothing_of_it_leaves() -> None:
         assert not house.events("yielded")
 
 
+async def test_who_waits_while_the_budget_is_spent_sends_nothing() -> None:
+    async with sharing().at_work() as house:
+        house.pipes.order(ONLINE)
+        house.source.give(*[LOUD] * 10)
+        await until(lambda: claims(house))
+        house.pipeline._control(ctl.SetSpent(is_spent=True))
+        await come_back(house)
+        await until(lambda: len(house.pipes.inbox) == 0)
+        house.source.give(SILENT)
+        await until(lambda: house.source.taken == 11)
+        assert not house.heard(SpeechStarted)
+
+
 async def test_a_wake_word_that_another_room_answers_leaves_no_trace() -> None:
     async with sharing("wake_word").at_work() as house:
         house.pipes.order(ONLINE)

@@ -80,6 +80,22 @@ async def test_muted_and_opened_again() -> None:
         assert house.remembered == [("is_muted", True), ("is_muted", False)]
 
 
+async def test_a_mute_that_is_undone_while_the_device_closes_ends_when_it_opens_anew() -> None:
+    async with House().at_work() as house:
+        house.source.may_pause.clear()
+        house.pipes.order(cmd.SetMute(is_muted=True))
+        await until(lambda: house.heard(ctl.SetMuted))
+        house.pipes.order(cmd.SetMute(is_muted=False))
+        await until(lambda: len(house.pipes.inbox) == 0)
+        house.source.give(*UTTERANCE)  # the device still gives what it captured while the room was muted
+        await until(lambda: house.source.taken == len(UTTERANCE))
+        house.source.may_pause.set()
+        await until(lambda: "source resumed" in house.history)
+        assert not house.heard(SpeechStarted)
+        house.source.give(*UTTERANCE)
+        await until(lambda: house.heard(SpeechEnded))
+
+
 async def test_a_mute_is_kept_before_a_reload_reads_what_was_kept() -> None:
     disk = SlowDisk()
     async with House(remember=disk.remember).at_work() as house:

@@ -52,7 +52,7 @@ class Contest:
             self._news.set()
 
     def give_up(self) -> None:
-        """Whoever waits here has lost, and nobody is told: the room is muted."""
+        """Whoever waits here has lost, and nobody is told: the room hears no more."""
         self._is_given_up = True
         self._news.set()
 

@@ -47,7 +47,10 @@ class Hearing:
         self._silence = silence
         self._start = start
         self.is_muted = is_muted
-        self.is_spent = False
+        """As it was ordered last."""
+        self._is_shut = is_muted
+        """By a mute, until the device is opened anew: till then comes what was captured in between."""
+        self._is_spent = False
         """Nothing is sent until the budget allows it again."""
         self.frame_at = 0.0
         """When the last frame came, in seconds of the steady clock."""
@@ -81,6 +84,21 @@ class Hearing:
         heard_ms, self._heard_ms = self._heard_ms, 0.0
         return heard_ms
 
+    def mute(self, is_muted: bool) -> None:
+        """Deaf at once; who is not to be muted any more hears after `unshut`."""
+        self.is_muted = is_muted
+        self._is_shut |= is_muted
+
+    def unshut(self) -> None:
+        """What comes from now on was captured after the mute."""
+        self._is_shut = False
+
+    def spend(self, is_spent: bool) -> None:
+        """Hear nothing more, or hear again; what waits for other rooms was not begun."""
+        self._is_spent = is_spent
+        if is_spent:
+            self._contest.give_up()
+
     async def fall_deaf(self) -> None:
         """End what is being said, and let the session forget what it holds; no frame may come that would do it."""
         self._contest.give_up()
@@ -98,7 +116,7 @@ class Hearing:
                 if is_private:
                     self.wait_no_more()  # a recording goes on: its turn waits for what is said now
             case OpenGate(timeout_ms):
-                if not (self.is_muted or self.is_spent):
+                if not (self.is_muted or self._is_spent):
                     self._stages.attention.open(timeout_ms)
                     self._tell_attention()
             case ListenFor(wake_words, window_ms):
@@ -120,7 +138,7 @@ class Hearing:
     async def _hear(self, frame: Frame) -> Sequence[Speech]:
         stages = self._stages
         cleaned = stages.echo.hear(frame)  # always: a canceller follows the clocks of both devices
-        if self.is_muted or self.is_spent or cleaned is None:
+        if self._is_shut or self._is_spent or cleaned is None:
             return stages.attention.shut()
         if self._private.is_wanted:  # the node asked: nobody says a wake word before a code, nor between its digits
             stages.attention.open(CODE_WINDOW_MS)

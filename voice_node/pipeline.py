@@ -249,7 +249,7 @@ class Pipeline:
             case ctl.StopReply():
                 self._pipes.stop(self._fall_silent())
             case ctl.SetMuted(is_muted):
-                self._hearing.is_muted = is_muted
+                self._hearing.mute(is_muted)
                 self._switched.set()
             case ctl.SetVolume(volume):
                 self._pipes.volume = volume
@@ -257,7 +257,7 @@ class Pipeline:
             case ctl.Audit(entry):
                 self._start(stages.audit(entry), "audit")
             case ctl.SetSpent(is_spent):
-                self._hearing.is_spent = is_spent and not stages.hears_when_spent
+                self._hearing.spend(is_spent and not stages.hears_when_spent)
                 inputs.offer(control)
             case ctl.Remember(key, value):
                 self._unsaved[key] = value
@@ -340,6 +340,8 @@ class Pipeline:
             is_muted = self._hearing.is_muted
             if is_muted:
                 self._start(self._hearing.fall_deaf(), "fall deaf")
+            else:
+                self._hearing.unshut()
             assert self._group is not None
             kept = self._group.create_task(self._keep("is_muted", is_muted))
             try:  # both at once: a slow disk must not keep the device open, nor a reload overtake it
