@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.broker import Broker
 from tests.fakes.sound_card import SoundCard
-from tests.system.house import BASE, calls, event, events, met, met_on, recording, state
+from tests.system.house import BASE, calls, event, events, met, recording, state
 from tests.system.test_sound_card import listening
 
 pytest.importorskip("livekit.rtc", reason="the extra `aec` is not installed")
@@ -39,10 +39,12 @@ async def test_with_cancel_the_node_does_not_answer_itself_and_hears_who_speaks_
         await spy.publish(BASE + "request/say", LONG)
         mark = await state(spy, "speaking", mark)
         sentence = recording(tmp_path / "over.wav", 2.0, 3, 2.0)
-        while not calls(spy) and spy.on(BASE + "state")[-1].json["state"] == "speaking":
+        while not events(spy, "segment") and spy.on(BASE + "state")[-1].json["state"] == "speaking":
             assert await asyncio.to_thread(sound_card.play(sentence).wait) == 0
-        await met_on(spy, "tool/set_heating/call")
+        segment = await event(spy, "segment")
+        await event(spy, "turn_finished", turn_id=segment["turn_id"], status="completed")
         opened = next(seen for seen in spy.on(BASE + "speech") if seen.payload == b"ON")
         states = [seen for seen in spy.messages[: spy.messages.index(opened)] if seen.topic == BASE + "state"]
         assert states[-1].json["state"] == "speaking", "it was heard over the reply, not behind it"
-        assert [call["name"] for call in calls(spy)] == ["set_heating"]
+        # What of it is understood is the recogniser's affair; what the node itself said is never obeyed.
+        assert {call["name"] for call in calls(spy)} <= {"set_heating"}
