@@ -206,6 +206,18 @@ def test_a_spent_budget_returns_what_was_not_sent_and_finishes_what_was() -> Non
     assert other.all(TurnLost) == []
 
 
+def test_a_spent_budget_does_not_cut_what_is_being_announced() -> None:
+    one = room()
+    one.announce("t1")
+    one.announce("t2")
+    one.hear(ev.ResponseCreated("resp_1", {"turn_id": "t1"}))
+    one.put(SetSpent(is_spent=True))
+    assert [turn.turn_id for turn in one.returned] == ["t2"]
+    one.reply("resp_1", "t1")
+    assert one.ends() == [("t1", "completed")]
+    assert one.all(ev.CancelResponse) == []
+
+
 def test_a_connection_that_is_closed_on_purpose_keeps_its_turns() -> None:
     for reason in (IDLE, SPENT):
         one = room()

@@ -43,6 +43,20 @@ def test_requests_do_not_keep_a_session_alive_that_is_spent() -> None:
     assert room.close == SPENT
 
 
+def test_what_was_asked_for_and_not_begun_is_refused_when_the_budget_is_spent() -> None:
+    room = Room().up()
+    room.ask("t1")
+    room.ask("t2")
+    room.announce("t3")
+    room.take()
+    room.put(SetSpent(is_spent=True))
+    assert room.ends() == [("t2", "spent"), ("t3", "spent")]
+    room.reply("r1", "t1")
+    assert room.take() == []
+    room.wait(0.5)
+    assert room.close == SPENT
+
+
 def test_more_requests_than_can_be_answered_in_time_are_refused() -> None:
     room = Room().up()
     for number in range(MOST_REQUESTS):

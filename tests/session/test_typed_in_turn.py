@@ -44,6 +44,20 @@ def test_words_wait_for_the_calls_of_the_turn_before(room: Room) -> None:
     assert room.ends() == [("t1", "completed"), ("t2", "completed")]
 
 
+def test_words_that_wait_for_a_call_do_not_hold_up_the_question_that_the_call_waits_for(room: Room) -> None:
+    room.ask("t1", "unlock the door")
+    room.hear(ev.ResponseCreated("r1", {"turn_id": "t1"}), done("r1", "t1", calls=(LIGHT,)))
+    room.ask("t2", "heating on")
+    room.take()
+    room.announce("t3", "What is the code?")
+    assert kinds(room.take()) == ["CreateAnnouncement"]
+    room.answer("call_1")
+    room.reply("r2", "t3")
+    room.reply("r3", "t1")
+    room.reply("r4", "t2")
+    assert room.ends() == [("t3", "completed"), ("t1", "completed"), ("t2", "completed")]
+
+
 @pytest.mark.parametrize("how", ["stopped", "unanswered"])
 def test_a_turn_that_comes_to_nothing_does_not_hold_up_the_next(room: Room, how: str) -> None:
     room.ask("t1", "light on")

@@ -210,13 +210,12 @@ class Answers:
         return self._patience_s is not None and not (turn.is_acted_on or turn.is_stopped or turn.is_rest)
 
     def spend(self, step: Step) -> None:
-        """Nothing that was heard may be sent (again) from now on; what was sent is finished."""
+        """Nothing may be sent (again) from now on but what finishes the turns that were sent."""
         if self._patience_s is None:
-            held = self.turns.forget_sound()
-        else:
-            held = [turn for turn in self.turns if turn.phase is Phase.HELD]
-        for turn in held:
-            self.lose(turn, LostReason.SPENT, "", step)
+            self.turns.forget_sound()
+        for turn in self.turns:
+            if turn.phase is Phase.HELD:
+                self.lose(turn, LostReason.SPENT, "", step)
 
     def ask(self, turn: Turn, now: Moment, step: Step) -> None:
         """Want a response for this turn."""
@@ -243,11 +242,13 @@ class Answers:
             step.sends.append(ev.CreateResponse(event_id, metadata, job.instructions))
 
     def _put(self, job: Job, step: Step) -> None:
-        """The words of a typed turn go to the service right before the request to answer them."""
+        """What was asked for in writing is begun: typed words go to the service right before the request."""
         turn = self.turns.get(job.turn_id)
-        if turn is None or turn.kind is not Kind.TYPED or turn.phase is not Phase.HELD:
+        if turn is None or turn.phase is not Phase.HELD:
             return
         turn.phase = Phase.COMMITTED
+        if turn.kind is not Kind.TYPED:
+            return
         event_id, item_id = self._new_event_id(), f"item_{turn.turn_id}"[:32]
         self.await_verdict(event_id, turn)
         self.memory.item(turn.turn_id, item_id)

@@ -9,6 +9,7 @@ Rules
 3. Announcements share the queue although the server would run them beside a response: two voices at once help nobody.
 4. An answer to somebody who spoke goes before what was typed, and that before an announcement. No announcement begins
    over a person speaking, and nothing that was typed while a call is open: its words would be taken for the call's.
+   What may not leave yet holds nobody up: the call may wait for the answer to an announcement.
 5. A response that names the requested turn in its metadata is ours, and so is one that names none: not every server
    gives metadata back. Any other was begun by the server itself; nothing is asked for before it is over.
 6. A request that the server refuses because another response is active (a benign race: the server began one by itself)
@@ -87,15 +88,21 @@ class Sequencer:
 
     def next(self, event_id: str, *, may_announce: bool = True, may_begin: bool = True) -> Job | None:
         """The request to send now under `event_id`, or None while one is under way or none may leave."""
-        if not self.is_idle or not self._waiting:
+        if not self.is_idle:
             return None
-        first = self._waiting[0]
-        if (first.announcement is not None and not may_announce) or (first.is_typed and not may_begin):
+        free = (
+            job
+            for job in self._waiting
+            if (may_announce or job.announcement is None) and (may_begin or not job.is_typed)
+        )
+        job = next(free, None)
+        if job is None:
             return None
-        self._job = self._waiting.popleft()
+        self._waiting.remove(job)
+        self._job = job
         self._event_id = event_id
         self._is_doubtful = False
-        return self._job
+        return job
 
     def created(self, response_id: str, turn_id: str | None) -> Job | None:
         """The server began a response that names this turn: the job that it serves, or None where it is not ours."""
