@@ -108,6 +108,16 @@ async def test_a_code_with_pauses_is_heard_as_one() -> None:
     assert ear.orders == ["start", "hear at 16000"]
 
 
+async def test_what_a_mute_cuts_off_is_no_part_of_the_next_code() -> None:
+    ear = Ear()
+    room = Room(ear)
+    room.hearing.want(True)
+    await room.says(*segment("t1")[:2])
+    room.hearing.take(ended("t1"), 0)
+    await room.says(*segment("t2"))
+    assert room.told[-1] == NumberHeard("t2", "4711")
+
+
 async def test_noise_is_not_recognised() -> None:
     ear = Ear()
     room = Room(ear)

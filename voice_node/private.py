@@ -68,6 +68,8 @@ class PrivateHearing:
                 self._tell(SpeechChanged(turn_id, is_open=False, is_kept=False))  # nothing of it was sent
                 if rate_hz:
                     self._start(self._hear(turn_id, self._count, rate_hz), "hear a code")
+                else:  # cut off by a mute
+                    self._pcm.clear()
             case _:
                 return False
         return True
