@@ -265,12 +265,18 @@ async def test_a_signal_before_the_start_and_after_the_end_is_no_bug() -> None:
     assert house.history[-2:] == ["broker stopped", "player closed"]
 
 
-async def test_a_turn_that_does_not_end_does_not_hold_up_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_ordered", [True, False], ids=["ordered", "for the tools of a server"])
+async def test_a_turn_that_does_not_end_does_not_hold_up_a_reload(
+    monkeypatch: pytest.MonkeyPatch, *, is_ordered: bool
+) -> None:
     monkeypatch.setattr(pipeline_module, "RELOAD_DEADLINE_S", 0.2)
     async with House().at_work() as house:
         house.session.may_read.clear()
         house.pipes.inputs.offer(ctl.StopReply())
-        house.pipeline.reload()
+        if is_ordered:
+            house.pipeline.reload()
+        else:
+            await house.pipeline.stop(End.RELOAD)
         assert await house.end() is End.RELOAD
         assert house.broker.is_stopped
 

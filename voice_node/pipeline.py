@@ -118,6 +118,8 @@ class Pipeline:
         """Begin the end: no more sound is taken."""
         if end is End.RELOAD:
             self._end = end
+            if self._talking is not None:  # a turn that does not end must not keep the room deaf
+                asyncio.get_running_loop().call_later(RELOAD_DEADLINE_S, self._talking.cancel)
         self._is_capturing = False  # no frame is missed by the watchdog while the last turns end
         await self._stages.source.close()
 
@@ -329,8 +331,6 @@ class Pipeline:
             log.error("the old settings stay: %s", read.error)
         else:
             await self.stop(End.RELOAD)
-            if self._talking is not None:  # a turn that does not end must not keep the room deaf
-                asyncio.get_running_loop().call_later(RELOAD_DEADLINE_S, self._talking.cancel)
 
     async def _switch(self) -> None:
         """Close and open the microphone device as the last mute command says; told when it is done."""
