@@ -3,10 +3,9 @@
 Rules
 
 1. `mqtt` and `pin`: the call is held, neither published nor answered, until it is decided; the model waits. So there is
-   one call, one publish and one output. Silence refuses: after 60 s for `mqtt`, 30 s for `pin` and after each
-   wrong code, less where the tool's
-   own time would not fit into what the session waits for a call. So does `request/stop`; a mute refuses what the
-   service would do by itself.
+   one call, one publish and one output. Silence refuses: after 60 s for `mqtt`, 30 s for `pin` and after each wrong
+   code, less where the tool's own time would not fit into what the session waits for a call. So does `request/stop`; a
+   mute refuses what the service would do by itself.
 2. `mqtt`: an event tells home automation, with `needs_approval`, `call_id` and `expires_at`; `request/approve` and
    `request/deny` decide, the first one wins.
 3. `pin`: the node itself asks for the code. From then on segments go to this device's recogniser alone, where there is
