@@ -19,6 +19,7 @@ import logging
 import math
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Any, assert_never
 
@@ -314,7 +315,7 @@ class Pipeline:
 
     def _silence(self) -> None:
         """Somebody speaks over the reply."""
-        self._pipes.silence(self._fall_silent())
+        self._pipes.silence(replace(self._fall_silent(), is_barge_in=True))
 
     def _fall_silent(self) -> ctl.StopReply:
         """Stop the reply at once; how much of it was heard."""

@@ -119,7 +119,7 @@ async def test_who_speaks_over_the_reply_is_heard_and_answered() -> None:
         await until(lambda: room.finished() == ["cancelled"])
         assert played(room) == ["item_resp_1"], "late pieces are not heard"
         stop = next(i for i, value in enumerate(room.inputs) if isinstance(value, StopReply))
-        assert room.inputs[stop] == StopReply("item_resp_1", PLAYED_MS)
+        assert room.inputs[stop] == StopReply("item_resp_1", PLAYED_MS, is_barge_in=True)
         assert isinstance(room.inputs[stop + 1], SpeechStarted), "the reply is stopped before the new turn begins"
         go.set()
         await until(lambda: room.finished() == ["cancelled", "completed"])

@@ -51,6 +51,8 @@ class StopReply:
 
     item_id: str | None = None
     played_ms: int = 0
+    is_barge_in: bool = False
+    """Somebody speaks over a reply: a turn that has not begun to reply goes on: it is still wanted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,10 +81,14 @@ class Answers:
         """Nothing is said, answered or waited for."""
         return len(self.turns) == 0 and self.sequencer.is_idle
 
-    def stop(self, now: Moment, step: Step) -> None:
-        """Cancel the response under way, and the ones that open calls would lead to; what waits behind goes on."""
+    def stop(self, now: Moment, step: Step, *, is_barge_in: bool = False) -> None:
+        """Cancel the response under way, and the ones that open calls would lead to; what waits behind goes on.
+
+        A barge-in stops only who has begun to reply: a command in the making is no part of what was spoken over.
+        """
         for turn in self.turns:
-            if turn.turn_id == self.sequencer.active_turn or turn.is_waiting:
+            is_meant = turn.has_replied or not is_barge_in
+            if is_meant and (turn.turn_id == self.sequencer.active_turn or turn.is_waiting):
                 self.stop_turn(turn.turn_id, now, step)
 
     def stop_turn(self, turn_id: str, now: Moment, step: Step) -> None:

@@ -213,8 +213,8 @@ class Protocol:
                 self._conversation.begin_typed(Turn.typed(Kind.TYPED, turn_id, now, text, instructions), now, step)
             case SayText(turn_id, text, _):
                 self._conversation.begin_typed(Turn.typed(Kind.ANNOUNCED, turn_id, now, text), now, step)
-            case StopReply(item_id, played_ms):
-                self._answers.stop(now, step)
+            case StopReply(item_id, played_ms, is_barge_in):
+                self._answers.stop(now, step, is_barge_in=is_barge_in)
                 if item_id is not None and self.is_ready:
                     self._replies.cut(item_id, played_ms, step)
             case EndTurn(turn_id):
