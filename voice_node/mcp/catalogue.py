@@ -79,7 +79,7 @@ def catalogue(
             continue
         tools.append(offered)
         if offered.policy == "deny":
-            problems.append(f"{name}: looks like a lock, a door, an alarm or an oven: never called without a `confirm`")
+            problems.append(f"{name}: looks like a lock, a door, a gate, an alarm or an oven: never called without `confirm`")
     return Catalogue(tuple(sorted(tools, key=lambda tool: tool.name)), tuple(problems))
 
 

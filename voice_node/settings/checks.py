@@ -56,7 +56,7 @@ def find_idle(settings: RoomSettings) -> Iterator[Problem]:
     for index, tool in enumerate(settings.tools):
         if tool.policy == "deny":
             text = (
-                f"{shown(tool.name)} looks like a lock, a door, an alarm or an oven: it is never called. "
+                f"{shown(tool.name)} looks like a lock, a door, a gate, an alarm or an oven: it is never called. "
                 "Write `confirm: pin`, mqtt or voice; or never, if anybody who can be heard may call it"
             )
             yield Problem(("tools", index, "name"), text)
