@@ -79,7 +79,8 @@ def catalogue(
             continue
         tools.append(offered)
         if offered.policy == "deny":
-            problems.append(f"{name}: looks like a lock, a door, a gate, an alarm or an oven: never called without `confirm`")
+            likeness = "a lock, a door, a gate, an alarm or an oven"
+            problems.append(f"{name}: looks like {likeness}: never called without a `confirm`")
     return Catalogue(tuple(sorted(tools, key=lambda tool: tool.name)), tuple(problems))
 
 
