@@ -43,6 +43,34 @@ def test_a_trouble_of_a_turn_is_a_warning_without_what_the_service_says(lines: p
     assert {line.levelno for line in lines.records} == {logging.WARNING}
 
 
+@pytest.mark.parametrize(
+    ("code", "detail", "told"),
+    [
+        ("timeout", "set_light: no answer in time", "set_light: no answer in time (timeout)"),
+        (
+            "not_confirmed",
+            "open_door was not called: not confirmed",
+            "open_door was not called: not confirmed (not_confirmed)",
+        ),
+        ("turn_lost", "the turn was lost: timeout: open sesame", "the turn was lost: timeout (turn_lost)"),
+        ("transcription_failed", "the service could not transcribe: open sesame", "transcription_failed"),
+    ],
+)
+def test_a_trouble_says_what_failed(lines: pytest.LogCaptureFixture, code: str, detail: str, told: str) -> None:
+    log_report(Happening(EventType.ERROR, {"code": code, "detail": detail}, "ab-1"))
+    assert lines.messages == [f"turn ab-1: {told}"]
+
+
+def test_a_result_that_is_not_used_is_told_and_a_service_that_borrows_the_code_is_not(
+    lines: pytest.LogCaptureFixture,
+) -> None:
+    log_report(Happening(EventType.ERROR, {"code": "late_result", "detail": "light: the result is not used (late)"}))
+    log_report(Happening(EventType.ERROR, {"code": "late_result", "detail": "you said: open sesame"}))
+    assert [(line.levelno, line.getMessage()) for line in lines.records] == [
+        (logging.WARNING, "light: the result is not used (late)")
+    ]
+
+
 def test_words_and_what_belongs_to_no_turn_are_not_logged(lines: pytest.LogCaptureFixture) -> None:
     log_report(Happening(EventType.TRANSCRIPT, {"item_id": "i", "role": "user", "text": "open sesame"}, "ab-1"))
     log_report(Happening(EventType.ERROR, {"code": "bad_input", "detail": ""}))

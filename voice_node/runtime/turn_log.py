@@ -12,6 +12,34 @@ from voice_node.model.report import EventType, Happening, Report
 log = logging.getLogger(__name__)
 
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_LOST = re.compile(r"the turn was lost: [a-z]{1,16}")
+"""What follows it may be the service's."""
+_UNUSED_RESULT = re.compile(r"[a-z0-9_-]{1,64}: the result is not used \([a-z]{1,16}\)")
+"""It belongs to no turn; the service may use our codes, but not for words of that shape."""
+_TOLD = frozenset(
+    {
+        "abandoned",
+        "bad_arguments",
+        "confirmed_unused",
+        "denied",
+        "late_call",
+        "muted",
+        "not_confirmed",
+        "outside_hours",
+        "pin_locked",
+        "repeated_call",
+        "same_call",
+        "service_tool_failed",
+        "stopped",
+        "timeout",
+        "too_many_calls",
+        "too_often",
+        "transcript_missing",
+        "unknown_tool",
+        "unreachable",
+    }
+)
+"""Troubles of a turn whose text is ours alone: names of tools and servers, no spoken words and no arguments."""
 
 
 def log_report(report: Report) -> None:
@@ -19,6 +47,8 @@ def log_report(report: Report) -> None:
     match report:
         case Happening(event_type, fields, str(turn_id)):
             _log_happening(event_type, fields, turn_id)
+        case Happening(EventType.ERROR, {"detail": str(detail)}, None) if _UNUSED_RESULT.fullmatch(detail):
+            log.warning("%s", detail)
         case _:
             pass
 
@@ -29,7 +59,7 @@ def _log_happening(event_type: EventType, fields: Mapping[str, Any], turn_id: st
             times = ", ".join(f"{stage} {ms} ms" for stage, ms in fields["timings_ms"].items())
             log.info("turn %s: %s; %s", turn_id, fields["status"], times or "no times")
         case EventType.ERROR:
-            log.warning("turn %s: %s", turn_id, _plain(fields["code"]))
+            log.warning("turn %s: %s", turn_id, _trouble(fields["code"], fields["detail"]))
         case EventType.TOOL_CALL:
             log.debug("turn %s: calls %s", turn_id, fields["name"])
         case EventType.TOOL_RESULT:
@@ -41,6 +71,14 @@ def _log_happening(event_type: EventType, fields: Mapping[str, Any], turn_id: st
             log.debug("turn %s: %d ms of sound", turn_id, fields["duration_ms"])
         case _:
             pass
+
+
+def _trouble(code: str, detail: str) -> str:
+    """The text where it is ours, with the code."""
+    if code in _TOLD:
+        return f"{detail} ({code})"
+    lost = _LOST.match(detail) if code == "turn_lost" else None
+    return _plain(code) if lost is None else f"{lost[0]} ({code})"
 
 
 def _plain(code: str) -> str:
