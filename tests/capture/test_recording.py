@@ -1,4 +1,5 @@
 import asyncio
+import logging
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,19 @@ async def test_a_recording_that_is_closed_waits_no_longer(recording: Path) -> No
     await source.close()
     with pytest.raises(StopAsyncIteration):
         await asyncio.wait_for(first, 5)
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+async def test_the_end_of_a_recording_is_told_unless_it_was_stopped(
+    recording: Path, is_closed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    broker_came = asyncio.Event()
+    broker_came.set()
+    source = await started(recording, broker_came)
+    assert (await anext(source)).index == 0
+    if is_closed:
+        await source.close()
+    assert len([frame async for frame in source]) == (0 if is_closed else 9)
+    told = [line.partition(":")[0] for line in caplog.messages]
+    assert told == ([] if is_closed else ["the recording is over"])

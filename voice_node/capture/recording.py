@@ -1,12 +1,15 @@
 """A recording in the microphone's place, for `replay` and the demo."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from voice_node.capture.wav_file import WavFile
 from voice_node.model.audio import Frame
+
+log = logging.getLogger(__name__)
 
 BROKER_PATIENCE_S = 10.0
 
@@ -32,7 +35,12 @@ class Recording(WavFile):
         if self._is_waiting:
             self._is_waiting = False
             await self._wait()
-        return await super().__anext__()
+        try:
+            return await super().__anext__()
+        except StopAsyncIteration:
+            if not self._closed.is_set():
+                log.info("the recording is over: the room ends after what was said last")
+            raise
 
     async def _wait(self) -> None:
         waits = [asyncio.create_task(event.wait()) for event in (self._broker_came, self._closed)]
