@@ -146,3 +146,19 @@ def test_a_sentence_that_the_offline_engine_cannot_use_is_worth_a_warning(room: 
     assert result.stderr.startswith(f"warning: {room}: tool a: the sentence 'light {{area}}' cannot be used: {{area}}")
     room.write_text(f"room: kitchen\nfallback: {{provider: null}}\nsession: {{provider: openai}}\ntools:\n  - {tool}\n")
     assert "cannot be used" not in run(room, OPENAI_API_KEY="sk-x").stderr
+
+
+@pytest.mark.parametrize(("key", "options"), [("ca", ()), ("ca", ("--no-secrets",)), ("key", ())])
+def test_a_certificate_or_key_that_this_user_cannot_read_is_an_error(
+    room: Path, key: str, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can hide a file from root, so that what the system says of it is changed here."""
+    for name in ("ca", "cert", "key"):
+        (room.parent / name).touch()
+    room.write_text("room: kitchen\nmqtt:\n  tls: {ca: ca, cert: cert, key: key}\n")
+    assert run(room, *options).exit_code == 0
+    monkeypatch.setattr(os, "access", lambda file, _: Path(file).name != key)
+    result = run(room, *options)
+    assert result.exit_code == 78
+    assert f'{room}:3: mqtt.tls.{key}: the file "{key}" cannot be read by this user' in result.stderr
+    assert run(room, "--no-secrets").exit_code == (0 if key == "key" else 78)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from voice_node.settings.checks import check_files, check_settings, find_idle, strings
+from voice_node.settings.checks import check_files, check_settings, find_idle, find_unreadable, strings
 from voice_node.settings.schema import RoomSettings
 
 
@@ -87,6 +87,16 @@ def test_files_are_looked_for_in_the_folder_of_the_room(tmp_path: Path) -> None:
     assert [problems(name) for name in ("wav:b.wav", "wav:folder", "wav:", f"wav:{'x' * 252}", "wav:a.wav/b")] == [
         1
     ] * 5
+
+
+def test_a_file_of_tls_that_this_user_cannot_read_is_named(tmp_path: Path) -> None:
+    tls = {"ca": "ca.pem", "cert": "node.pem", "key": "keys/node.key"}
+    room = RoomSettings.model_validate({"room": "a", "mqtt": {"tls": tls}})
+    (problem,) = find_unreadable(room, tmp_path, tuple(tls), lambda file: file != tmp_path / "keys" / "node.key")
+    assert problem.path == ("mqtt", "tls", "key")
+    assert '"keys/node.key" cannot be read by this user' in problem.text
+    assert list(find_unreadable(room, tmp_path, ("ca",), lambda _: True)) == []
+    assert list(find_unreadable(RoomSettings(room="a"), tmp_path, tuple(tls), lambda _: False)) == []
 
 
 def test_every_text_has_its_place() -> None:

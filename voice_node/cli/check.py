@@ -9,6 +9,7 @@ from voice_node.local.digits import can_hear_digits
 from voice_node.local.engine import sentence_problems
 from voice_node.model.errors import ConfigError
 from voice_node.router.tools import schema_problems
+from voice_node.settings.checks import find_unreadable
 from voice_node.settings.load import LoadedRoom, load_room
 from voice_node.settings.secrets import Secrets, check_secrets, read_secrets
 
@@ -41,8 +42,10 @@ def check(rooms: tuple[Path, ...], no_secrets: bool) -> None:
 
 def _check_room(path: Path, secrets: Secrets | None, owners: dict[tuple[str, int, str, str], Path]) -> bool:
     """Print what there is to say of one file; True if a room can run with it."""
+    # The private key is a secret too: who is spared those need not be the user that the room runs as.
+    files = ("ca", "cert", "key") if secrets is not None else ("ca", "cert")
     try:
-        room = load_room(path, extra_checks=[schema_problems])
+        room = load_room(path, [schema_problems, lambda found: find_unreadable(found, path.parent, files)])
     except ConfigError as error:
         click.echo(str(error), err=True)
         return False

@@ -1,7 +1,8 @@
 """What is wrong only when several keys of a room file are seen together."""
 
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,21 @@ def check_files(settings: RoomSettings, folder: Path) -> Iterator[Problem]:
             name = getattr(settings.mqtt.tls, key)
             if name is not None:
                 yield from _file(("mqtt", "tls", key), name, folder)
+
+
+def _may_read(file: Path) -> bool:
+    return os.access(file, os.R_OK)
+
+
+def find_unreadable(
+    settings: RoomSettings, folder: Path, keys: Collection[str], may_read: Callable[[Path], bool] = _may_read
+) -> Iterator[Problem]:
+    """Which of these files of `mqtt.tls` this user cannot read; commands without a broker need none of them."""
+    for key in keys if settings.mqtt.tls is not None else ():
+        name = getattr(settings.mqtt.tls, key)
+        if name is not None and not may_read(folder / name):
+            text = f"the file {shown(name)} cannot be read by this user: give it to the user that the room runs as"
+            yield Problem(("mqtt", "tls", key), text)
 
 
 def _wake_word(word: str, folder: Path) -> Iterator[Problem]:
