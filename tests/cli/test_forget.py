@@ -8,6 +8,10 @@ from tests.fakes import broker as fake
 from tests.fakes.broker import Broker
 from tests.fakes.mqtt_spy import MqttSpy, Seen
 from tests.system.house import Program, online, write_room
+from voice_node.model.command import Diagnose
+from voice_node.mqtt.decode import decode
+from voice_node.mqtt.message import Incoming
+from voice_node.mqtt.topics import Topics
 
 pytestmark = pytest.mark.skipif(bool(fake.ABSENT), reason=fake.ABSENT)
 
@@ -65,6 +69,26 @@ async def test_a_login_that_may_hear_nothing_of_its_room_takes_back_what_a_room_
 
 def is_discovery(seen: Seen) -> bool:
     return seen.topic == DISCOVERY
+
+
+async def test_a_room_that_runs_is_asked_what_it_understands(tmp_path: Path) -> None:
+    """What it could not read would count as a mistake in its health."""
+    topics = Topics("voice_node", "kitchen")
+    with Broker() as broker:
+        room = write_room(tmp_path, broker.port)
+        async with MqttSpy(broker.port) as spy:
+            await spy.publish(topics.availability, "online", retain=True)
+            with Program(tmp_path, "forget", room) as command:
+                assert await command.ended() == 1
+                assert "is online: stop it first" in command.log
+            await spy.publish("the/end", "")
+            await spy.wait_for_topic("the/end")
+            heard = [
+                Incoming(seen.topic, seen.payload) for seen in spy.messages if seen.topic.startswith(topics.branch)
+            ]
+    orders = [message for message in heard if message.topic != topics.availability]
+    assert orders
+    assert all(isinstance(decode(message, topics), Diagnose) for message in orders)
 
 
 async def test_a_broker_that_is_away_is_named(tmp_path: Path, free_port: int) -> None:

@@ -1,6 +1,7 @@
 """`voice-node forget`: a room that is no more, so that no broker and no Home Assistant keeps anything of it."""
 
 import asyncio
+import json
 import os
 import secrets as randomness
 from pathlib import Path
@@ -68,7 +69,8 @@ class _Visit:
 
     def __init__(self, topics: Topics) -> None:
         self.kept: dict[str, bytes] = {}
-        self._place = topics.request("forget")  # a room's login may write and read there
+        # A room's login may write and read there, and a room that runs after all has an answer to it.
+        self._place = topics.request("diagnose")
         self._token = b""
         self._has_come = asyncio.Event()
 
@@ -81,7 +83,7 @@ class _Visit:
     async def caught_up(self, observer: Observer) -> None:
         """Return when everything before now was heard and taken; raises NodeError where the broker does not answer."""
         self._has_come.clear()
-        self._token = randomness.token_hex(8).encode()
+        self._token = json.dumps({"transaction": randomness.token_hex(8)}).encode()
         observer.publish(Message(self._place, self._token, qos=1))
         try:
             async with asyncio.timeout(ANSWER_S):
