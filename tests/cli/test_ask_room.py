@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from tests.fakes import broker as fake
 from tests.fakes.broker import Broker
 from tests.fakes.mqtt_spy import MqttSpy, Seen
+from voice_node.cli import ask_room as module
 from voice_node.cli.commands import group
 
 BASE = "voice_node/kitchen/"
@@ -187,6 +188,36 @@ async def test_what_goes_wrong_is_said(file: Path, broker: Broker) -> None:
     async with living(broker.port, loses):
         done = await run("ask", file, "hello")
     assert str(done.exception) == "kitchen: the turn was lost"
+
+
+@pytest.mark.parametrize("protocol", [5, 3])
+@pytest.mark.parametrize("command", ["stop", "mute"])
+async def test_a_room_that_the_broker_has_as_offline_is_not_waited_for(
+    command: str, protocol: int, file: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "OFFLINE_S", 0.3)
+    monkeypatch.setattr(module, "RESPONSE_S", 60.0)
+    write(file, f"room: kitchen\nmqtt: {{port: {broker.port}, protocol: {protocol}}}\n")
+    async with living(broker.port) as room:
+        await room.tell("availability", "offline", retain=True)
+        done = await asyncio.wait_for(run(command, file), 20)
+    assert str(done.exception) == "the room kitchen is not running: the broker has it as offline"
+
+
+async def test_a_room_that_comes_or_answers_is_not_called_offline(
+    file: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "OFFLINE_S", 1.0)
+
+    async def comes(room: Room, asked: Seen) -> None:
+        await room.tell("availability", "online", retain=True)
+        await asyncio.sleep(1.1)  # longer than the broker is believed
+        await room.respond(asked, ok())
+
+    for answer in (comes, lambda room, asked: room.respond(asked, ok())):
+        async with living(broker.port, answer) as room:
+            await room.tell("availability", "offline", retain=True)
+            assert (await run("stop", file)).output == "ok: it is silent\n"
 
 
 async def test_a_turn_without_end_and_a_broker_that_is_away(file: Path, broker: Broker) -> None:

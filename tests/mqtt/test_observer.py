@@ -1,5 +1,6 @@
 import socket
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
@@ -41,6 +42,20 @@ async def test_what_was_there_before_is_no_news(broker: Broker) -> None:
         await until(lambda: bool(heard))
         await observer.stop()
     assert [one.payload for one in heard] == [b"new"]
+
+
+@pytest.mark.parametrize("protocol", [5, 3])
+async def test_what_the_broker_keeps_is_told_where_it_is_asked_for(broker: Broker, protocol: Literal[3, 5]) -> None:
+    heard: list[Incoming] = []
+    topic = "voice_node/kitchen/availability"
+    settings = MqttSettings(port=broker.port, protocol=protocol)
+    observer = Observer(settings, None, [topic], heard.append, kept=[topic])
+    async with MqttSpy(broker.port) as spy:
+        await spy.publish(topic, "offline", retain=True)
+        await observer.start()
+        await until(lambda: bool(heard))
+        await observer.stop()
+    assert [(one.payload, one.is_retained) for one in heard] == [(b"offline", True)]
 
 
 async def test_no_broker_is_said_with_its_place(free_port: int) -> None:

@@ -24,6 +24,8 @@ from voice_node.settings.secrets import check_secrets, read_secrets
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 RESPONSE_S = 5.0
 """A room answers at once, or it does not run."""
+OFFLINE_S = 1.0
+"""So long the broker may keep a room as offline that is about to be online, or answers all the same."""
 
 
 class NoAnswer(NodeError):
@@ -49,13 +51,15 @@ class Visit:
         if mqtt.username is not None:  # a broker lets everybody subscribe, and says nothing of what it holds back
             self._doubt = f"does it run, and may {mqtt.username} hear all of {self.topics.branch}# at the broker?"
         self._private = f"{self.topics.branch}reply/{self.token}"
-        places = ("event", "transcript", "mute/state", "response/+")
+        places = ("availability", "event", "transcript", "mute/state", "response/+")
         self._observer = Observer(
             mqtt,
             None if password is None else password.get_secret_value(),
             [*(self.topics.branch + place for place in places), self._private],
             self._hear,
+            kept=[self.topics.availability],
         )
+        self._is_offline = False
         self._messages: asyncio.Queue[Incoming] = asyncio.Queue(1000)
 
     def request(self, name: str, fields: dict[str, Any], *, is_whole_turn: bool = False) -> dict[str, Any]:
@@ -143,8 +147,14 @@ class Visit:
 
     async def _answer(self, is_it: Callable[[Incoming], bool]) -> Incoming:
         timeout_s = min(RESPONSE_S, self._timeout_s)
+        first_s = min(OFFLINE_S, timeout_s)
         try:
-            return await self._wait(is_it, timeout_s)
+            return await self._wait(is_it, first_s)
+        except TimeoutError:
+            if self._is_offline:
+                raise NoAnswer(f"the room {self.room} is not running: the broker has it as offline") from None
+        try:
+            return await self._wait(is_it, timeout_s - first_s)
         except TimeoutError:
             raise NoAnswer(f"the room {self.room} does not answer within {timeout_s:g} s: {self._doubt}") from None
 
@@ -156,7 +166,9 @@ class Visit:
                     return message
 
     def _hear(self, message: Incoming) -> None:
-        if not self._messages.full():
+        if message.topic == self.topics.availability:
+            self._is_offline = message.payload == b"offline"
+        elif not self._messages.full():
             self._messages.put_nowait(message)
 
 

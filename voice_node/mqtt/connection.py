@@ -136,14 +136,15 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._work, name=f"mqtt {self._settings.host}", daemon=True).start()
 
-    def subscribe(self, filters: Sequence[str], qos: Literal[0, 1] = 1) -> None:
-        """Ask for all `filters` at this quality of service; `Subscribed` answers."""
+    def subscribe(self, filters: Sequence[str], qos: Literal[0, 1] = 1, kept: Sequence[str] = ()) -> None:
+        """Ask for all `filters` at this quality of service; `Subscribed` answers. `kept`: what is retained, too."""
         if self._client is None:
             return
         if self._is_version_5:
             # An old command must not act: what is retained is not even sent.
-            options = SubscribeOptions(qos=qos, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-            self._client.subscribe([(wanted, options) for wanted in filters])
+            news = SubscribeOptions(qos=qos, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+            everything = SubscribeOptions(qos=qos)
+            self._client.subscribe([(wanted, everything if wanted in kept else news) for wanted in filters])
         else:
             pairs: list[tuple[str, int]] = [(wanted, qos) for wanted in filters]
             self._client.subscribe(pairs)

@@ -27,6 +27,7 @@ class Observer:
         filters: the topics to hear.
         tell: hears each message, on the event loop.
         qos: 0 for whoever hears much at once and may miss some: brokers queue no more than a thousand at 1.
+        kept: those of `filters` of which MQTT 5 is to tell what is retained, too; 3.1.1 always does.
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class Observer:
         filters: Sequence[str],
         tell: Callable[[Incoming], None],
         qos: Literal[0, 1] = 1,
+        kept: Sequence[str] = (),
     ) -> None:
         self._settings = settings
         self._password = password
         self._filters = filters
         self._tell = tell
         self._qos = qos
+        self._kept = kept
         self._connection: Connection | None = None
         self._ready: asyncio.Future[None] | None = None
         self._ended = asyncio.Event()
@@ -85,7 +88,7 @@ class Observer:
         match event:
             case Accepted():
                 if self._connection is not None:
-                    self._connection.subscribe(self._filters, self._qos)
+                    self._connection.subscribe(self._filters, self._qos, self._kept)
             case Subscribed(is_granted):
                 place = f"{self._settings.host}:{self._settings.port}"
                 refused = Unconnected(f"the broker {place} refuses the subscription: check its access rules")
