@@ -122,6 +122,23 @@ def test_secrets_are_words_and_no_patterns() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("forbidden in the garden", "forbidden in the garden"),
+        ("password=den", "password=[secret]"),
+        ("me:den@host 'den' my_den_", "me:[secret]@host '[secret]' my_[secret]_"),
+        (repr("one\nden"), "'one\\n[secret]'"),
+        (repr(b"den"), "b'[secret]'"),
+        ("f(($1)", "f[secret]1)"),
+        ("garden-gates", "[secret]s"),
+    ],
+)
+def test_a_short_secret_leaves_words_that_it_is_a_part_of(text: str, written: str) -> None:
+    formatter = Redaction("%(message)s", ["den", "(($", "garden-gate"])
+    assert line_of(formatter, logging.INFO, "%s", text) == written
+
+
+@pytest.mark.parametrize(
     ("level", "priority"),
     [
         (logging.DEBUG, 7),

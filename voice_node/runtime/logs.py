@@ -25,6 +25,8 @@ _SILENT = ("mcp", "httpx2", "httpcore2")
 
 
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+SHORT = 6
+"""Characters: a secret with fewer may be a part of any word, and is taken out where it stands by itself."""
 DEEPEST = 8
 """Exceptions that led to one another, or stand in one another."""
 
@@ -38,7 +40,7 @@ class Redaction(logging.Formatter):
         self._tells_words = tells_words
         # The longest first: a secret that begins with another one must not leave its rest.
         words = sorted(filter(None, secrets), key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, words)) or "(?!)")
+        self._secrets = re.compile("|".join(map(_pattern, words)) or "(?!)")
 
     def format(self, record: logging.LogRecord) -> str:
         """The line without secrets."""
@@ -56,6 +58,16 @@ class Redaction(logging.Formatter):
         if self._tells_words or ei[1] is None:
             return super().formatException(ei)
         return "\n".join(_places(ei[1]))
+
+
+def _pattern(secret: str) -> str:
+    """Beside a letter or digit that a short secret begins or ends with stands no other, but that of an escaped `\\n`."""
+    found = re.escape(secret)
+    if len(secret) < SHORT:
+        before = r"(?:(?<![^\W_])|(?<=\\[nrt]))" if secret[0].isalnum() else ""
+        after = r"(?![^\W_])" if secret[-1].isalnum() else ""
+        found = before + found + after
+    return found
 
 
 class JournalFormatter(Redaction):
