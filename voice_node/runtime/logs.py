@@ -61,7 +61,7 @@ class Redaction(logging.Formatter):
 
 
 def _pattern(secret: str) -> str:
-    """Beside a letter or digit that a short secret begins or ends with stands no other, but that of an escaped `\\n`."""
+    """Beside a letter or digit at the edge of a short secret stands no other, but that of an escaped `\\n`."""
     found = re.escape(secret)
     if len(secret) < SHORT:
         before = r"(?:(?<![^\W_])|(?<=\\[nrt]))" if secret[0].isalnum() else ""
