@@ -88,6 +88,24 @@ def test_what_the_loader_refuses_is_not_written(tmp_path: Path, free_port: int) 
     assert not path.exists()
 
 
+def test_a_language_that_is_no_code_is_refused_where_it_is_given(tmp_path: Path) -> None:
+    result = init("kitchen", "--yes", "--output", tmp_path / "kitchen.yaml", "--language", "german")
+    assert result.exit_code == 2
+    assert "'german' is no code of a language, such as en, de or pt-BR" in result.output
+    assert not list(tmp_path.iterdir())
+
+
+@needs_broker
+def test_a_language_that_is_no_code_is_asked_for_again(tmp_path: Path, person: None) -> None:
+    path = tmp_path / "kitchen.yaml"
+    with Broker() as broker:
+        typed = "\ngerman\nde\n\n\n\n\n\n"
+        result = init("kitchen", "--output", path, "--broker", f"127.0.0.1:{broker.port}", typed=typed)
+    assert result.exit_code == 0, result.output
+    assert result.output.count("What is spoken there") == 2
+    assert load_room(path).settings.language == "de"
+
+
 @needs_broker
 def test_a_person_is_asked_and_enter_is_enough(tmp_path: Path, person: None) -> None:
     path = tmp_path / "kitchen.yaml"
@@ -134,7 +152,9 @@ def test_a_wrong_password_is_asked_for_again_and_secrets_are_kept_for_this_user(
         "mqtt_password": PASSWORD,
         "openai_api_key": KEY,
     }
-    assert f"export CREDENTIALS_DIRECTORY={folder}" in result.output
+    shown = result.output.partition("do not find it:\n")[2].splitlines()
+    assert shown[0] == f"  export CREDENTIALS_DIRECTORY={folder}"
+    assert shown[2] == f"  script/install --credentials {folder} {path}"
     assert "still missing" not in result.output
     assert not [word for word in (PASSWORD, KEY, "mistyped") if word in result.output]
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from voice_node.cli.init_room_file import Answers, BrokerPlace, broker_place, room_file, room_id
+from voice_node.cli.init_room_file import Answers, BrokerPlace, broker_place, language_code, room_file, room_id
 from voice_node.model.errors import ConfigError
 from voice_node.settings.load import load_room
 
@@ -24,6 +24,13 @@ def test_what_people_call_a_room_becomes_its_id(said: str, found: str) -> None:
 def test_what_can_be_no_id_is_an_error(said: str) -> None:
     with pytest.raises(ConfigError, match="a room needs a name"):
         room_id(said)
+
+
+@pytest.mark.parametrize("text", ["german", "", "de_DE", "en\n", "e"])
+def test_what_is_no_code_of_a_language(text: str) -> None:
+    with pytest.raises(ConfigError, match="is no code of a language"):
+        language_code(text)
+    assert language_code("pt-BR") == "pt-BR"
 
 
 @pytest.mark.parametrize(

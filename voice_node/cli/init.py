@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from voice_node.cli.credentials import FOLDER, name_for_service, store
 from voice_node.cli.doctor_broker import check_broker
 from voice_node.cli.doctor_finding import Finding, Patient, Status
 from voice_node.cli.init_devices import Choice, choices, with_levels
-from voice_node.cli.init_room_file import Answers, BrokerPlace, broker_place, room_file, room_id
+from voice_node.cli.init_room_file import Answers, BrokerPlace, broker_place, language_code, room_file, room_id
 from voice_node.model.errors import ConfigError, NodeError
 from voice_node.settings.edit import write_file
 from voice_node.settings.load import LoadedRoom, load_room
@@ -32,6 +33,19 @@ PROVIDERS = ("local", "openai", "azure", "xai", "localai", "speaches", "custom")
 WITH_KEY = ("openai", "azure", "xai")
 WITH_URL = ("azure", "localai", "speaches", "custom")
 _BAR_WIDTH = 20
+
+
+class Language(click.ParamType[str]):
+    """A code that the room file takes; anything else is refused where it is said."""
+
+    name = "language"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The code as it is."""
+        try:
+            return language_code(value)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
 
 
 class NotWritten(NodeError):
@@ -56,7 +70,7 @@ class Given:
 @click.argument("room", metavar="ROOM")
 @click.option("--output", metavar="PATH", type=click.Path(path_type=Path), help="The file; ROOM.yaml if not given.")
 @click.option("--name", help="What the room is called in Home Assistant.")
-@click.option("--language", help="What is spoken there: en, de, pt-BR ...")
+@click.option("--language", metavar="CODE", type=Language(), help="What is spoken there: en, de, pt-BR ...")
 @click.option("--microphone", metavar="DEVICE", help="A name or a number from `voice-node devices`.")
 @click.option("--speaker", metavar="DEVICE", help="The same; none: there is no speaker.")
 @click.option("--broker", metavar="URL", help="mqtt://[USER@]HOST[:PORT], or mqtts://...; password: MQTT_PASSWORD.")
@@ -135,7 +149,9 @@ def _ask(identity: str, room: str, given: Given, secrets: Mapping[str, str]) -> 
     if given.name is None:
         answers = replace(answers, name=click.prompt("What is it called in Home Assistant", answers.name))
     if given.language is None:
-        answers = replace(answers, language=click.prompt("What is spoken there (en, de ...)", answers.language))
+        answers = replace(
+            answers, language=click.prompt("What is spoken there (en, de ...)", answers.language, type=Language())
+        )
     if given.microphone is None:
         answers = replace(answers, microphone=_choose("Microphone", _microphones()))
     if given.speaker is None:
@@ -260,7 +276,10 @@ def _keep(identity: str, path: Path, folder: Path | None, secrets: Mapping[str, 
     if asks and click.confirm(f"Keep what you typed in {own}, for this user alone?", default=True):
         for written in store(own, secrets):
             click.echo(f"Kept: {written}")
-        click.echo(f"\n  export CREDENTIALS_DIRECTORY={own}")
+        click.echo("\nWithout this line, once in every shell, `run` and the other commands do not find it:")
+        click.echo(f"  export CREDENTIALS_DIRECTORY={shlex.quote(str(own))}")
+        click.echo("Or as a service, which keeps a copy of its own:")
+        click.echo(f"  script/install --credentials {shlex.quote(str(own))} {shlex.quote(str(path))}\n")
 
 
 def _show_next(path: Path, answers: Answers, secrets: Mapping[str, str]) -> None:

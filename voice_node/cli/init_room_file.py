@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from voice_node.model.errors import ConfigError
+from voice_node.settings.schema import LANGUAGE
 
 PLAIN_PORT = 1883
 TLS_PORT = 8883
@@ -86,6 +87,13 @@ def room_id(text: str) -> str:
     if not 1 <= len(found) <= 64:
         raise ConfigError(f"a room needs a name of 1 to 64 letters and digits, such as kitchen, not {text!r}")
     return found
+
+
+def language_code(text: str) -> str:
+    """What is spoken in a room, as the room file takes it: `en`, `pt-BR`; raises ConfigError."""
+    if not re.fullmatch(LANGUAGE, text):
+        raise ConfigError(f"{text!r} is no code of a language, such as en, de or pt-BR")
+    return text
 
 
 def broker_place(text: str) -> BrokerPlace:

@@ -28,6 +28,9 @@ BUNDLED_WAKE_WORDS = ("alexa", "hey_jarvis", "hey_mycroft", "okay_nabu")
 
 SHORTEST_WINDOW_MS = 5000
 
+LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
+"""`en`, `pt-BR`."""
+
 
 class CaptureSettings(Section):
     """Where sound comes in."""
@@ -181,7 +184,7 @@ class RoomSettings(Section):
     room: str = Field(pattern=r"^[a-z0-9_-]{1,64}$")
     name: str = Field(default="", max_length=128)
     """Empty: the room's id, with a capital letter."""
-    language: str = Field(default="en", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    language: str = Field(default="en", pattern=LANGUAGE)
     capture: CaptureSettings = Field(default_factory=CaptureSettings)
     gate: GateSettings = Field(default_factory=GateSettings)
     activation: ActivationSettings = Field(default_factory=ActivationSettings)
