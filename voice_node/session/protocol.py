@@ -20,6 +20,7 @@ the connection. Only a refusal that no other attempt can cure ends the session f
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Any, assert_never
 
@@ -250,8 +251,12 @@ class Protocol:
                 self.malformed_count += 1
             case ev.Ignored():
                 pass
+            case ev.ApprovalAsked() if self._dialect == "beta":
+                pass  # it has no word for the answer
             case _:
                 self._since = now.at
+                if isinstance(event, ev.ResponseDone) and self._dialect == "beta":
+                    event = replace(event, approvals=())
                 self._replies.receive(event, now, step)
         return step
 
