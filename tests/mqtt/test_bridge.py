@@ -17,8 +17,8 @@ from tests.fakes.mqtt_spy import MqttSpy, Seen
 from tests.fakes.proxy import FaultProxy
 from tests.fakes.until import until
 from tests.mqtt.node import BRANCH, call, message, node, transcript
-from voice_node.model.command import BadInput, BrokerChanged, SetMute, Stop
-from voice_node.model.report import EventType, GateOpen, Happening, Info, NodeState, State
+from voice_node.model.command import BadInput, BrokerChanged, BrokerRefused, SetMute, Stop
+from voice_node.model.report import Discovery, EventType, GateOpen, Happening, Info, NodeState, State
 from voice_node.mqtt import bridge as module
 from voice_node.mqtt.bridge import Published
 from voice_node.mqtt.message import Message
@@ -188,17 +188,29 @@ async def test_what_the_access_rules_forbid_is_told_once_and_the_rest_goes_on() 
             node(broker.port, "n", username="node") as (bridge, told),
         ):
             assert await bridge.publish(call("c1", "unlock")) is Published.DENIED
-            assert (await told.next(BadInput)).place == "tool/unlock/call"
+            assert (await told.next(BrokerRefused)).place == "tool/unlock/call"
             for number in range(15):
                 bridge.offer(happening(number))
             bridge.offer(transcript("i1"))
             await spy.wait_for_topic(BRANCH + "transcript")
             await bridge.publish(call("c2"))  # its acknowledgement comes after all others
             assert bridge.counts()["denied"] == 16
-            assert [command.place for command in told.all if isinstance(command, BadInput)] == [
+            assert [command.place for command in told.all if isinstance(command, BrokerRefused)] == [
                 "tool/unlock/call",
                 "event",
             ]
+
+
+async def test_a_device_that_may_not_be_taken_back_was_never_there(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with Broker(users={"node": "n"}, acl=f"user node\ntopic readwrite {BRANCH}#\n") as broker:
+        async with node(broker.port, "n", username="node") as (bridge, told):
+            bridge.offer(message(Discovery(None)))
+            await until(lambda: "The room's device is not taken back" in caplog.text)
+            assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+            assert not [command for command in told.all if isinstance(command, BrokerRefused)]
+            bridge.offer(message(Discovery({"components": {}})))
+            assert (await told.next(BrokerRefused)).place == "homeassistant/device/voice_node_kitchen/config"
 
 
 async def test_a_kept_message_that_the_access_rules_forbid_is_parked_and_makes_way(tmp_path: Path) -> None:
@@ -212,7 +224,7 @@ async def test_a_kept_message_that_the_access_rules_forbid_is_parked_and_makes_w
                 bridge.offer(transcript(f"i{number}"))
             bridge.offer(message(Happening(EventType.TURN_FINISHED, turn_id="t1")))
             await spy.wait_for_topic(BRANCH + "event", 2)
-            assert (await told.next(BadInput)).place == "transcript"
+            assert (await told.next(BrokerRefused)).place == "transcript"
             await until(lambda: bridge.counts()["parked"] == 5)
             assert bridge.counts()["kept"] == 0
     with closing(sqlite3.connect(tmp_path / "outbox.db")) as outbox:
@@ -297,7 +309,7 @@ async def test_a_message_that_the_broker_does_not_take_is_given_up(config: str) 
         async with MqttSpy(broker.port) as spy, node(broker.port) as (bridge, told):
             bridge.offer(large)
             bridge.offer(transcript("i1"))
-            bad = await told.next(BadInput)
+            bad = await told.next(BrokerRefused)
             assert bad.place == "event"
             await spy.wait_for_topic(BRANCH + "transcript", 20)
             assert bridge.counts()["parked"] == 1
@@ -311,7 +323,7 @@ async def test_poison_for_a_broker_that_gives_no_reasons(monkeypatch: pytest.Mon
             bridge.offer(transcript("i0"))
             bridge.offer(message(Happening(EventType.TURN_FINISHED, {"text": "x" * 3000}, "t1")))
             bridge.offer(transcript("i1"))
-            bad = await told.next(BadInput)
+            bad = await told.next(BrokerRefused)
             assert bad.place == "event"
             await spy.wait_for(lambda seen: _item(seen) == "i1", 20)
             await until(lambda: bridge.counts()["kept"] == 0)

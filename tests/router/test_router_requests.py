@@ -214,6 +214,13 @@ def test_bad_input_is_told_where_it_was_asked() -> None:
     assert asked == [rep.Response("say", "`text` is missing", {}, ASKED)]
 
 
+def test_what_the_broker_refuses_is_no_bad_input() -> None:
+    board = Switchboard()
+    board.router.started(board.now)
+    told = board.gets(cmd.BrokerRefused("tool/light/call", "a message to this topic was given up: too large"))
+    assert errors(told) == ["broker_refused"]
+
+
 @pytest.mark.parametrize(
     "command", [cmd.HomeAssistantStatus(is_online=True), cmd.BrokerChanged(is_connected=False, detail="gone")]
 )

@@ -160,6 +160,16 @@ class BadInput:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerRefused:
+    """The broker does not take a message of the node's, or refuses a subscription; everything else goes on."""
+
+    place: str
+    """The topic below the room's branch, cut to 128 characters."""
+    detail: str
+    """What came of it and why; never the payload."""
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerChanged:
     """The broker came or went."""
 
@@ -183,6 +193,7 @@ Command = (
     | RoomClaims
     | HomeAssistantStatus
     | BadInput
+    | BrokerRefused
     | BrokerChanged
 )
 """Closed: match it with `assert_never`."""

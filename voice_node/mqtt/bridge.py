@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import assert_never
 
-from voice_node.model.command import BadInput, BrokerChanged, Command
+from voice_node.model.command import BadInput, BrokerChanged, BrokerRefused, Command
 from voice_node.mqtt.connection import LOST, Accepted, Acknowledged, Connection, Ended, Event, Subscribed
 from voice_node.mqtt.decode import decode
 from voice_node.mqtt.message import Incoming, Message
@@ -266,7 +266,7 @@ class Bridge:
         ]
         if refused:
             _log.error("The broker refuses the subscription to %s: check its access rules", ", ".join(refused))
-            self._tell(BadInput(self._topics.below(refused[0]), "the broker refuses the subscription to it"))
+            self._tell(BrokerRefused(self._topics.below(refused[0])[:128], "the broker refuses the subscription to it"))
         self._connects += 1
         self._online_since = asyncio.get_running_loop().time()
         self._complained.clear()
@@ -357,11 +357,16 @@ class Bridge:
 
     def _complain(self, message: Message, why: str) -> None:
         """Say once a connection and topic that a message was given up; never its content."""
+        if message.topic == self._topics.discovery and not message.payload:
+            # No problem: with these rights the device was never published.
+            _log.info("The room's device is not taken back from %s: %s", message.topic, why)
+            return
         if message.topic in self._complained:
             return
         self._complained.add(message.topic)
         _log.warning("A message to %s was given up: %s", message.topic, why)
-        self._tell(BadInput(self._topics.below(message.topic)[:128], f"a message to this topic was given up: {why}"))
+        place = self._topics.below(message.topic)[:128]
+        self._tell(BrokerRefused(place, f"a message to this topic was given up: {why}"))
 
     def _availability(self, payload: bytes) -> Message:
         return Message(self._topics.availability, payload, qos=1, is_retained=True, is_latest=True)

@@ -232,6 +232,8 @@ class Router:
                 actions = self.problem("bad_input", f"{place}: {detail}")
                 if name is not None:
                     actions = [rep.Response(name, detail, {}, reply_to)]
+            case cmd.BrokerRefused(place, detail):
+                actions = self.problem("broker_refused", f"{place}: {detail}")
             case cmd.RoomClaims(room, claim_id, gives_way_to):
                 actions = [ctl.HearClaim(room, claim_id, gives_way_to)]
             case cmd.HomeAssistantStatus(is_online):
