@@ -1,0 +1,33 @@
+"""The scripts, as somebody calls them who only wants to know what they are."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.parts import PARTS
+
+SCRIPTS = Path(__file__).parents[2] / "script"
+
+
+@pytest.mark.parametrize("name", ["bench", "check_wheels", "faults", "fuzz", "soak"])
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["more", "--help"]])
+def test_help_installs_nothing(tmp_path: Path, name: str, words: list[str]) -> None:
+    folder = tmp_path / "script"
+    folder.mkdir()
+    shutil.copy(SCRIPTS / name, folder)
+    (folder / "setup").write_text("#!/bin/sh\necho it installs >&2\nexit 1\n")
+    (folder / "setup").chmod(0o755)
+    done = subprocess.run([folder / name, *words], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"usage: script/{name}" in done.stdout
+    assert "set -euo" not in done.stdout
+    assert (
+        "it installs" in subprocess.run([folder / name], capture_output=True, text=True, timeout=30, check=False).stderr
+    )
+
+
+def test_the_help_of_the_benchmarks_names_every_part() -> None:
+    shown = subprocess.run([SCRIPTS / "bench", "--help"], capture_output=True, text=True, timeout=30, check=True).stdout
+    assert set(PARTS) <= set(shown.replace(";", " ").split())
