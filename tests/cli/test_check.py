@@ -21,7 +21,7 @@ def run(*arguments: str | Path, **environ: str) -> Result:
 @pytest.fixture
 def room(tmp_path: Path) -> Path:
     path = tmp_path / "kitchen.yaml"
-    path.write_text("room: kitchen\ntools:\n  - {name: a, description: b}\n")
+    path.write_text("room: kitchen\ntools:\n  - {name: a, description: b, sentences: [a]}\n")
     return path
 
 
@@ -91,7 +91,7 @@ def test_a_credential_that_cannot_be_used_is_an_error(room: Path, tmp_path: Path
 
 def test_two_files_of_one_room_are_an_error(room: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
-    other.write_text("room: kitchen\n")
+    other.write_text(room.read_text())
     result = run(room, other)
     assert result.exit_code == 78
     assert result.stderr == f"{other}: room: kitchen is the room of {room} too: two rooms need two ids\n"
@@ -121,6 +121,7 @@ def test_the_program_itself_ends_with_78_and_no_traceback(tmp_path: Path) -> Non
 
 def test_a_code_that_the_service_would_hear_is_worth_a_warning(room: Path) -> None:
     room.write_text("room: kitchen\nlanguage: de\ntools:\n  - {name: a, description: b, confirm: pin}\n")
+    room.write_text(room.read_text() + "  - {name: c, description: d, sentences: [d]}\n")
     result = run(room, VOICE_NODE_PIN="4711")
     assert result.exit_code == 0
     language, code = result.stderr.splitlines()
@@ -162,3 +163,13 @@ def test_a_certificate_or_key_that_this_user_cannot_read_is_an_error(
     assert result.exit_code == 78
     assert f'{room}:3: mqtt.tls.{key}: the file "{key}" cannot be read by this user' in result.stderr
     assert run(room, "--no-secrets").exit_code == (0 if key == "key" else 78)
+
+
+@pytest.mark.parametrize(("tools", "count"), [("[]", 1), ("[{name: a, description: b}]", 2)])
+def test_a_local_room_that_understands_nothing_is_worth_a_warning(room: Path, tools: str, count: int) -> None:
+    room.write_text(f"room: kitchen\ntools: {tools}\n")
+    result = run(room)
+    assert result.exit_code == 0
+    assert len(result.stderr.splitlines()) == count
+    assert f"warning: {room}: tools: no tool has a sentence" in result.stderr
+    assert ("tools[a]: has no `sentences`" in result.stderr) == (count == 2)

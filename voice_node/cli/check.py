@@ -12,6 +12,7 @@ from voice_node.router.tools import schema_problems
 from voice_node.settings.checks import find_unreadable
 from voice_node.settings.load import LoadedRoom, load_room
 from voice_node.settings.secrets import Secrets, check_secrets, read_secrets
+from voice_node.settings.unspoken import unspoken_tools
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,7 +62,8 @@ def _check_room(path: Path, secrets: Secrets | None, owners: dict[tuple[str, int
         text = "the code is recognised by the service, not on this device: that needs English and voice-node[local]"
         click.echo(f"warning: {path}: confirm: pin: {text}", err=True)
     if "local" in (room.settings.session.provider, room.settings.fallback.provider):
-        for line in sentence_problems(room.settings.tools, room.settings.language):
+        problems_of_sentences = sentence_problems(room.settings.tools, room.settings.language)
+        for line in (*problems_of_sentences, *unspoken_tools(room.settings)):
             click.echo(f"warning: {path}: {line}", err=True)
     for problem in problems:
         click.echo(f"{path}: {problem}", err=True)
