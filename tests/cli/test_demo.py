@@ -38,6 +38,18 @@ def test_a_broker_that_is_not_there_is_said(free_port: int) -> None:
     assert f"127.0.0.1:{free_port}: cannot connect" in str(result.exception)
 
 
+@pytest.mark.parametrize("provider", ["local", "custom"])
+def test_what_the_offline_engine_does_not_understand_is_said_to_be_rough(
+    tmp_path: Path, free_port: int, provider: str
+) -> None:
+    room = tmp_path / "hall.yaml"
+    url = "" if provider == "local" else ", url: 'ws://127.0.0.1:1/v1/realtime'"
+    room.write_text(f"room: hall\nsession: {{provider: {provider}{url}}}\nplayback: {{device: none}}\n")
+    result = CliRunner().invoke(group, ["demo", "--room", str(room), "--broker", f"127.0.0.1:{free_port}"])
+    assert f"provider {provider}" in result.output
+    assert ("are written down roughly" in result.output) is (provider == "local")
+
+
 @pytest.mark.parametrize("url", ["mqtt://me:canary@127.0.0.1:1", "ftp://me:canary@host:x"])
 def test_a_password_in_the_address_is_refused_and_not_shown(url: str) -> None:
     result = CliRunner().invoke(group, ["demo", "--broker", url])

@@ -147,7 +147,10 @@ def _introduce(console: Console, room: LoadedRoom, wishes: Wishes, where: str) -
     tools = f"{count} tool" if count == 1 else f"{count} tools"
     console.print(f"[bold]Room {settings.room}[/]: {tools}, provider {settings.session.provider}")
     console.print(f"Broker ({where}): {settings.mqtt.host}:{settings.mqtt.port}, topics below {settings.mqtt.base}/")
-    console.print(f"It hears: {source}\n", highlight=False)
+    console.print(f"It hears: {source}", highlight=False)
+    if settings.session.provider == "local" and settings.local.recogniser == "pocketsphinx":
+        console.print("Words that fit no sentence of its tools are written down roughly, and call nothing.")
+    console.print()
     if wishes.is_mic:
         for tool in settings.tools:
             for sentence in tool.sentences:
