@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from voice_node.settings.fallback import NEEDED, find_no_fallback, has_fallback
+from voice_node.settings.fallback import INTENTS, NEEDED, find_no_fallback, has_fallback
 from voice_node.settings.schema import RoomSettings
 
 LIGHT: dict[str, Any] = {"name": "light", "description": "A light.", "sentences": ["light on"]}
@@ -56,6 +56,12 @@ def test_where_it_could_understand_nothing_there_is_none(
     assert warnings(room(*tools, **session)) == [], "nobody wrote it"
     (warning,) = warnings(room(*tools, fallback={"provider": "local"}, **session))
     assert why in warning
+
+
+def test_sentences_of_home_assistant_are_sentences_where_they_are_installed() -> None:
+    fan = room({"name": "fan", "description": "A fan.", "intents": [{"intent": "HassTurnOn"}]})
+    assert has_fallback(fan, lambda _: True)
+    assert not has_fallback(fan, lambda module: module != INTENTS)
 
 
 def test_what_must_be_confirmed_is_offered_offline_only_where_the_room_says_so() -> None:

@@ -17,7 +17,7 @@ from voice_node.settings.unspoken import unspoken_tools
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("rooms", metavar="ROOM.yaml...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--no-secrets", is_flag=True, help="Do not ask for the API key, the password of the broker and the code.")
+@click.option("--no-secrets", is_flag=True, help="Ask for no API key, code, password or private key.")
 def check(rooms: tuple[Path, ...], no_secrets: bool) -> None:
     """Check room files and say what is wrong with them.
 
