@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -74,7 +75,7 @@ class Broker:
         """End in order, even when frozen."""
         if self._process is not None:
             self.thaw()
-            self._signal(signal.SIGTERM)
+            self._end()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -104,6 +105,17 @@ class Broker:
         process = self._running()
         process.send_signal(number)
         process.wait(_DEADLINE_S)
+        self._process = None
+
+    def _end(self) -> None:
+        """mosquitto 2.0.11 forgets a SIGTERM that comes between its first listening and its loop: it is said again."""
+        process = self._running()
+        deadline = time.monotonic() + _DEADLINE_S
+        while process.poll() is None and time.monotonic() < deadline:
+            process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1)
+        process.wait(0)
         self._process = None
 
     def _launch(self) -> bool:
