@@ -22,7 +22,7 @@ from voice_node.mqtt.topics import is_level
 from voice_node.settings.schema import MqttSettings, TlsSettings
 from voice_node.settings.secrets import read_secrets
 
-SETTLE_S = 0.7
+SETTLE_S = 1.5
 """So long after the last kept message has come, there is none left."""
 LONGEST_SETTLE_S = 20.0
 REDRAW_S = 0.5
