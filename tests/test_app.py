@@ -1,11 +1,9 @@
 """The parts that `app` adds; whole rooms are run in tests/system."""
 
 import asyncio
-import gc
 import os
 import signal
 import socket
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from pydantic import SecretStr
 from tests.fakes.tone import noise, write_wav
 from voice_node.app import (
     Node,
-    settle,
     usable_room,
     words_of,
 )
@@ -101,42 +98,6 @@ async def test_a_node_ends_with_its_recordings(
 ) -> None:
     monkeypatch.setattr(recording_module, "BROKER_PATIENCE_S", 0.1)
     assert await node(room_file, Recordings((recording,), is_fast=True)).run(Orders()) is End.DONE
-
-
-async def test_who_wants_to_know_is_told_once_that_a_node_runs(
-    room_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[str] = []
-    orders = Orders()
-
-    def started() -> None:
-        told.append("started")
-        orders.stop.set()
-
-    one = Node(usable_room(room_file, Secrets()), Secrets(), ServiceManager({}), started=started)
-    assert await asyncio.wait_for(one.run(orders), 20) is End.DONE
-    assert told == ["started"]
-
-
-def test_what_is_there_when_a_room_has_started_is_searched_no_more() -> None:
-    try:
-        settle()
-        assert gc.get_freeze_count() > 1000
-        assert len(gc.get_objects()) < gc.get_freeze_count()
-        node: list[object] = []
-        node.append(node)  # of the node before a reload
-        first = weakref.ref(frozen := Frozen())
-        node.append(frozen)
-        settle()
-        del node, frozen
-        settle()
-        assert first() is None
-    finally:
-        gc.unfreeze()
-
-
-class Frozen:
-    """Something that can be referred to weakly."""
 
 
 async def test_an_order_that_came_before_the_start_is_heeded(room_file: Path, recording: Path) -> None:

@@ -4,11 +4,9 @@ What it consists of is built in `building`. Signals: TERM and INT stop, HUP read
 """
 
 import asyncio
-import gc
 import logging
 import os
 import sys
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -55,13 +53,6 @@ def usable_room(path: Path, secrets: Secrets) -> LoadedRoom:
     return room
 
 
-def settle() -> None:
-    """Everything that is there now stays: Python looks through it no more, which would hold up a turn for 30 ms."""
-    gc.unfreeze()  # of the node before a reload nothing stays
-    gc.collect()
-    gc.freeze()
-
-
 def words_of(secrets: Secrets) -> list[str]:
     """What the log must leave out."""
     return [secret.get_secret_value() for secret in (secrets.openai_api_key, secrets.mqtt_password) if secret]
@@ -81,7 +72,7 @@ async def _live(room: LoadedRoom, secrets: Secrets, recordings: Recordings | Non
             directory = state_directory(room.settings.room)
             lock.take(directory, room.settings.room)
             state = states.setdefault(directory, StateFile(directory))  # outlives a disk that cannot be written
-            node = Node(await servers.equip(room), secrets, manager, recordings, servers, state, models, settle)
+            node = Node(await servers.equip(room), secrets, manager, recordings, servers, state, models)
             end = await node.run(orders)
             room = node.next_room
     manager.notify("STOPPING=1")
@@ -100,9 +91,7 @@ class Node:
         servers: ToolServers | None = None,
         state: StateFile | None = None,
         models: ModelWatch | None = None,
-        started: Callable[[], None] = lambda: None,
     ) -> None:
-        """`started` is called when everything runs."""
         self._room = room
         self._secrets = secrets
         self._manager = manager
@@ -110,7 +99,6 @@ class Node:
         self._servers = servers or ToolServers({})
         self._state = state or StateFile(state_directory(room.settings.room))
         self._models = models or ModelWatch()
-        self._tell_started = started
         self._stack = AsyncExitStack()
         self._has_started = asyncio.Event()
         self.next_room = room
@@ -165,7 +153,6 @@ class Node:
     def _started(self) -> None:
         self._has_started.set()
         self._manager.notify("READY=1")
-        self._tell_started()
 
     async def _stop(self, life: "asyncio.Task[End]", pipeline: Pipeline, bridge: Bridge) -> None:
         log.info("stopping")

@@ -13,7 +13,7 @@ from tests.benchmarks.instructions import ABSENT, instructions
 from tests.benchmarks.measure import Figure, Finding, Skipped, percentile
 from tests.benchmarks.room import instant_server, write_room, write_sentences
 from tests.fakes.broker import Broker
-from voice_node.app import SWITCH_S, Node, settle
+from voice_node.app import SWITCH_S, Node
 from voice_node.building import Room
 from voice_node.model.audio import Frame
 from voice_node.model.speech import SpeechAudio
@@ -157,7 +157,7 @@ def _run(folder: Path, turns: int) -> Found:
         home = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert home.stdout is not None
         home.stdout.readline()
-        node = _TimedNode(load_room(path), Secrets(), ServiceManager({}), started=settle)
+        node = _TimedNode(load_room(path), Secrets(), ServiceManager({}))
         sys.setswitchinterval(SWITCH_S)  # as `voice-node run` does
         asyncio.run(node.run(Orders()))
         told, _ = home.communicate(timeout=20)
