@@ -33,7 +33,7 @@ CUTS = 20
 
 
 def measure_memory(folder: Path) -> list[Figure]:
-    """Resident memory of `replay --fast` between the 40th and the 200th turn."""
+    """Resident memory of `replay --fast` between the 100th and the 200th turn."""
     with Broker() as broker, instant_server() as server:
         recording = write_sentences(folder / "many.wav", TURNS)
         room = write_room(folder, server.port, broker.port, recording)

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from tests.benchmarks.offline import Counts, Spoken
 from tests.benchmarks.sentences import draw
-from tests.benchmarks.spoken import Speaker, Way
+from tests.benchmarks.spoken import Speaker, ways
 from voice_node.local.intents import Intents
 from voice_node.local.recogniser import Recogniser
 from voice_node.settings.tools import Tool
@@ -28,23 +28,10 @@ _VOICES = {
         *("en-029", "en-gb-x-gbcwmd+f1", "en-us+f5", "en-gb-x-rp+m3"),
     ),
 }
+SPEEDS, PITCHES = (120, 210), (25, 80)
+"""From slower to quicker, and from lower to higher, than the benchmark's."""
 _PATIENCE_S = 120.0
 """For one sentence, on a machine that has other things to do."""
-
-
-def ways(count: int, seed: int, voices: tuple[str, ...]) -> list[Way]:
-    """Like the benchmark's, from slower to quicker and higher to lower."""
-    chance = random.Random(seed)
-    return [
-        Way(
-            voice=voices[number // 2 % len(voices)],
-            words_per_minute=chance.randint(120, 210),
-            pitch=chance.randint(25, 80),
-            peak_db=chance.uniform(-24, -6),
-            is_noisy=number % 2 == 1,
-        )
-        for number in range(count)
-    ]
 
 
 def spoken_in(file: Path, tools: list[Tool], count: int, speaker: Speaker) -> list[Spoken]:
@@ -52,7 +39,7 @@ def spoken_in(file: Path, tools: list[Tool], count: int, speaker: Speaker) -> li
     voices = next(voices for part, voices in _VOICES.items() if file.stem.startswith(part))
     others = [line.strip() for line in YAML(typ="safe").load(file)["others"].splitlines()]
     said = [*draw(tools, count, seed=11), *((text, None) for text in random.Random(3).sample(others, count))]
-    chosen = (*ways(count, 100, voices), *ways(count, 200, voices))
+    chosen = [way for seed in (100, 200) for way in ways(count, seed, voices, SPEEDS, PITCHES)]
     return [
         Spoken(text, meaning, way, speaker.speak(text, way)) for (text, meaning), way in zip(said, chosen, strict=True)
     ]

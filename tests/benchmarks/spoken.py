@@ -30,14 +30,20 @@ class Way:
     is_noisy: bool
 
 
-def ways(count: int, seed: int, voices: Sequence[str] = VOICES) -> list[Way]:
-    """So many; every voice in turn, every second sentence in noise."""
+def ways(
+    count: int,
+    seed: int,
+    voices: Sequence[str] = VOICES,
+    words_per_minute: tuple[int, int] = (130, 190),
+    pitch: tuple[int, int] = (30, 70),
+) -> list[Way]:
+    """So many; every voice in turn, every second sentence in noise, speed and pitch within their bounds."""
     chance = random.Random(seed)
     return [
         Way(
             voice=voices[index // 2 % len(voices)],
-            words_per_minute=chance.randint(130, 190),
-            pitch=chance.randint(30, 70),
+            words_per_minute=chance.randint(*words_per_minute),
+            pitch=chance.randint(*pitch),
             peak_db=chance.uniform(-24, -6),
             is_noisy=index % 2 == 1,
         )

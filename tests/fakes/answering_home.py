@@ -2,6 +2,7 @@
 
 import json
 import threading
+from abc import ABC, abstractmethod
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -9,7 +10,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 
-class AnsweringHome:
+class AnsweringHome(ABC):
     """Hears `wanted`, and comes back by itself within a second. A subclass says in `note` what it keeps of that."""
 
     def __init__(self, port: int, *wanted: str) -> None:
@@ -32,9 +33,9 @@ class AnsweringHome:
         """Send it at quality of service 1."""
         self._client.publish(topic, json.dumps(content), 1)
 
+    @abstractmethod
     def note(self, topic: str, payload: bytes) -> None:
         """One message; called on the client's thread, with `lock` held."""
-        raise NotImplementedError
 
     def _on_connect(
         self, client: Client, userdata: object, flags: ConnectFlags, code: ReasonCode, properties: Properties | None

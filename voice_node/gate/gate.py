@@ -244,8 +244,7 @@ class Gate:
         if self._opinion is None:
             is_voiced, is_held = snr_db >= self._onset_snr_db, snr_db >= self._hold_snr_db
         else:
-            if segment.silent + 1 < self._hang_over:  # the last frame only closes: nothing dear delays the turn
-                self._opinion.hear(frame.pcm, frame.rate_hz, 0, is_open=True)
+            self._opinion.hear(frame.pcm, frame.rate_hz, 0, is_open=True)
             is_voiced, is_held = self._opinion.is_voiced, self._opinion.is_held
         if is_voiced:
             segment.voiced += 1

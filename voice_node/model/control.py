@@ -52,7 +52,7 @@ class StopReply:
     item_id: str | None = None
     played_ms: int = 0
     is_barge_in: bool = False
-    """Somebody speaks over a reply: a turn that has not begun to reply goes on: it is still wanted."""
+    """Somebody speaks over a reply: one that has not begun to reply is still wanted, and goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ Where somebody else can answer (`patience_s`), a turn that the service cannot ta
 instead of held or lost, unless anything was done or said for it: nothing acts twice. Once returned, it is unknown here.
 """
 
+import json
 from collections.abc import Callable
 
 from voice_node.model.control import AnswerApproval
@@ -30,15 +31,11 @@ RETURNABLE = frozenset(
     {LostReason.DISCONNECTED, LostReason.STALE, LostReason.REFUSED, LostReason.TIMEOUT, LostReason.SPENT}
 )
 """Losses that another session might make good."""
-UNWANTED = '{"error": "refused: the answer is not wanted any more"}'
-UNWANTED_LEAVE = "refused: the answer is not wanted any more"
+UNWANTED = "refused: the answer is not wanted any more"
 CALL_PATIENCE_S = 90.0
 """How long a call may stay open; the router answers every call within a tool's longest `timeout_s`, 60 s."""
-
-
 RUN_PATIENCE_S = 60.0
 """How long the service's own call may take without a word; as long as any tool of a room may."""
-
 LONGEST_WAIT_S = 60.0
 """What was typed acts by then or not at all: nobody remembers it longer."""
 
@@ -285,14 +282,14 @@ class Answers:
     def refuse_call(self, call_id: str, step: Step) -> None:
         """A call came that nobody waits for: the model learns that nothing was done."""
         if self.is_ready and self.turns.refuse_call(call_id):
-            event_id = self.memory.new_id()
-            step.sends.append(ev.CreateCallOutput(event_id, f"out_{event_id}", call_id, UNWANTED))
+            event_id, output = self.memory.new_id(), json.dumps({"error": UNWANTED})
+            step.sends.append(ev.CreateCallOutput(event_id, f"out_{event_id}", call_id, output))
 
     def refuse_request(self, request_id: str, step: Step) -> None:
         """Leave is asked for, and nobody waits for what would come of it."""
         if self.is_ready and self.turns.refuse_call(request_id):
             event_id = self.memory.new_id()
-            step.sends.append(ev.CreateApproval(event_id, f"leave_{event_id}", request_id, False, UNWANTED_LEAVE))
+            step.sends.append(ev.CreateApproval(event_id, f"leave_{event_id}", request_id, False, UNWANTED))
 
     def approval_answered(self, answer: AnswerApproval, now: Moment, step: Step) -> None:
         """A person's answer, or nobody's, to a request of the service."""
