@@ -1,8 +1,9 @@
+import os
 from pathlib import Path
 
 import pytest
 
-from voice_node.cli.credentials import name_for_service, store, with_stored
+from voice_node.cli.credentials import VARIABLES, folder_of, store, take_stored, with_stored
 from voice_node.model.errors import ConfigError
 from voice_node.settings.secrets import read_secrets
 
@@ -27,23 +28,35 @@ def test_a_place_that_cannot_be_written_is_told_without_the_secret(tmp_path: Pat
     assert "canary" not in str(refused.value)
 
 
-def test_a_persons_own_secrets_are_found_beside_the_room_file(tmp_path: Path) -> None:
-    folder = tmp_path / "credentials" / "kitchen"
-    store(folder, {"mqtt_password": "canary"})
-    environ = with_stored({"HOME": "/"}, tmp_path / "kitchen.yaml", "kitchen")
-    assert environ == {"HOME": "/", "CREDENTIALS_DIRECTORY": str(folder)}
-
-
-def test_the_services_secrets_are_found_beside_the_room_file(tmp_path: Path) -> None:
-    secrets = {"openai_api_key": "sk-1", "mqtt_password": "second", "pin": "4711"}
-    store(tmp_path / "credentials", {name_for_service(name, "kitchen"): secret for name, secret in secrets.items()})
-    store(tmp_path / "credentials", {name_for_service("mqtt_password", "bath"): "other"})
+def test_every_room_file_has_its_folder_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "kitchen.yaml"
-    assert with_stored({}, path, "kitchen") == {
-        "OPENAI_API_KEY": "sk-1",
-        "MQTT_PASSWORD": "second",
-        "VOICE_NODE_PIN": "4711",
-    }
-    assert with_stored({"MQTT_PASSWORD": "mine"}, path, "kitchen")["MQTT_PASSWORD"] == "mine"
-    assert with_stored({"CREDENTIALS_DIRECTORY": "/run/x"}, path, "kitchen") == {"CREDENTIALS_DIRECTORY": "/run/x"}
-    assert with_stored({}, tmp_path / "none" / "kitchen.yaml", "kitchen") == {}
+    assert with_stored({"HOME": "/"}, path) == {"HOME": "/"}
+    store(folder_of(path), {"mqtt_password": "canary"})
+    environ = with_stored({"HOME": "/"}, path)
+    assert environ == {"HOME": "/", "CREDENTIALS_DIRECTORY": str(tmp_path / "credentials" / "kitchen")}
+    kept = read_secrets(environ).mqtt_password
+    assert kept is not None
+    assert kept.get_secret_value() == "canary"
+    assert with_stored({}, tmp_path / "hall.yaml") == {}
+    assert with_stored({"CREDENTIALS_DIRECTORY": "/run/x"}, path) == {"CREDENTIALS_DIRECTORY": "/run/x"}
+
+
+def test_a_room_that_runs_in_this_process_finds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "")
+    path = tmp_path / "kitchen.yaml"
+    store(folder_of(path), {"openai_api_key": "sk-abc"})
+    take_stored(path)
+    kept = read_secrets(os.environ).openai_api_key
+    assert kept is not None
+    assert kept.get_secret_value() == "sk-abc"
+
+
+def test_what_init_writes_is_what_the_installer_and_the_unit_read() -> None:
+    root = Path(__file__).parents[2]
+    unit = (root / "systemd/voice-node@.service").read_text(encoding="utf-8")
+    installer = (root / "script/install").read_text(encoding="utf-8")
+    for secret in VARIABLES:
+        assert f"LoadCredential={secret}:/etc/voice-node/credentials/%i/{secret}\n" in unit
+        assert folder_of(Path("/etc/voice-node/kitchen.yaml")) == Path("/etc/voice-node/credentials/kitchen")
+    assert f"for secret in {' '.join(VARIABLES)}; do" in installer
+    assert "local path=$credentials/$room/$1\n" in installer

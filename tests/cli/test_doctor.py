@@ -13,7 +13,7 @@ from tests.fakes.broker import Broker
 from tests.fakes.mqtt_spy import MqttSpy
 from tests.fakes.realtime_server import RealtimeServer, Refuse
 from tests.system.house import Program, online, write_room
-from voice_node.cli.credentials import store
+from voice_node.cli.credentials import folder_of, store
 from voice_node.cli.doctor import CHECKS
 
 pytestmark = pytest.mark.skipif(bool(fake.ABSENT), reason=fake.ABSENT)
@@ -67,10 +67,10 @@ async def test_a_file_that_cannot_be_used_and_a_secret_that_is_missing(tmp_path:
     assert "versions" in findings(command)
 
 
-async def test_the_services_credentials_are_found_beside_the_room_file(tmp_path: Path) -> None:
+async def test_secrets_are_found_beside_the_room_file(tmp_path: Path) -> None:
     with Broker(users={"kitchen": PASSWORD}) as broker:
         room = write_room(tmp_path, broker.port, mqtt={"username": "kitchen"})
-        store(tmp_path / "credentials", {"mqtt_password.kitchen": PASSWORD})
+        store(folder_of(room), {"mqtt_password": PASSWORD})
         code, command = await doctor(tmp_path, room, "--json")
     assert code == 0, command.output
     assert "as kitchen: connected" in findings(command)["broker"]["text"]

@@ -53,8 +53,8 @@ def test_with_options_nothing_is_asked(tmp_path: Path) -> None:
     assert (settings.name, settings.language, settings.session.provider) == ("Küche", "de", "openai")
     assert (settings.capture.device, settings.playback.device) == (3, "none")
     assert (settings.mqtt.port, settings.mqtt.username) == (broker.port, "kitchen")
-    kept = {file.name: file.read_text() for file in folder.iterdir()}  # as the shipped unit wants them
-    assert kept == {"mqtt_password.kitchen": PASSWORD + "\n", "openai_api_key": KEY + "\n"}
+    kept = {file.name: file.read_text() for file in folder.iterdir()}  # as script/install and the unit want them
+    assert kept == {"mqtt_password": PASSWORD + "\n", "openai_api_key": KEY + "\n"}
     assert not [word for word in (PASSWORD, KEY) if word in path.read_text() + result.output]
 
 
@@ -152,9 +152,9 @@ def test_a_wrong_password_is_asked_for_again_and_secrets_are_kept_for_this_user(
         "mqtt_password": PASSWORD,
         "openai_api_key": KEY,
     }
-    shown = result.output.partition("do not find it:\n")[2].splitlines()
-    assert shown[0] == f"  export CREDENTIALS_DIRECTORY={folder}"
-    assert shown[2] == f"  script/install --credentials {folder} {path}"
+    assert "CREDENTIALS_DIRECTORY" not in result.output  # every command finds them there
+    again = init("kitchen", "--output", path, "--yes", "--overwrite", "--provider", "openai")
+    assert "still missing" not in again.output
     assert "still missing" not in result.output
     assert not [word for word in (PASSWORD, KEY, "mistyped") if word in result.output]
 
@@ -206,3 +206,4 @@ def test_what_was_typed_is_kept_where_the_command_says(tmp_path: Path, person: N
     (kept,) = folder.iterdir()
     assert kept.read_text().strip() == PASSWORD
     assert kept.stat().st_mode & 0o777 == 0o600
+    assert f"export CREDENTIALS_DIRECTORY={folder}" in result.output  # no place where commands look by themselves

@@ -165,8 +165,8 @@ def install(house: House) -> None:
     house.machine.until(lambda: "voice_node/kitchen/tool/set_light/call" in house.heard())
     assert "voice_node/kitchen/availability online" in house.heard()
     credentials = house.machine.root / "etc/voice-node/credentials"
-    secret = credentials / "mqtt_password.kitchen"
-    assert [oct(path.stat().st_mode)[-3:] for path in (credentials, secret)] == ["700", "600"]
+    secret = credentials / "kitchen" / "mqtt_password"
+    assert [oct(path.stat().st_mode)[-3:] for path in (credentials, secret.parent, secret)] == ["700", "700", "600"]
     assert secret.read_text() == PASSWORD + "\n"
 
 
@@ -207,11 +207,12 @@ def a_stranger_in_the_node_finds_nothing(house: House) -> None:
     (root / "home/pi/letter").write_text("dear\n")
     (root / "tmp/note").write_text("of another program\n")
     (root / "etc/voice-node/probe.yaml").write_text("room: probe\n")
-    (root / "etc/voice-node/credentials/pin.probe").write_text("4711\n")
+    (root / "etc/voice-node/credentials/probe").mkdir(mode=0o700)
+    (root / "etc/voice-node/credentials/probe/pin").write_text("4711\n")
     private = [
         *("/etc/shadow", "/root", "/home", "/home/pi/letter", "/tmp/note", "/dev/kmsg", "/dev/mem", "/proc/kcore"),
-        *("/etc/voice-node/credentials", "/etc/voice-node/credentials/mqtt_password.kitchen"),
-        *("/etc/voice-node/credentials/pin.probe", "/run/credentials/voice-node@kitchen.service", "/run/user"),
+        *("/etc/voice-node/credentials", "/etc/voice-node/credentials/kitchen/mqtt_password"),
+        *("/etc/voice-node/credentials/probe/pin", "/run/credentials/voice-node@kitchen.service", "/run/user"),
         *("/var/lib/private/voice-node/kitchen", "/var/lib/voice-node/kitchen", "/run/voice-node/kitchen"),
         *(f"/proc/{kitchen}/{name}" for name in ("environ", "maps", "fd", "root/run/credentials")),
         "/proc/1/environ",

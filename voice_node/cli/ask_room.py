@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from voice_node.cli.credentials import with_stored
 from voice_node.model.errors import ConfigError, NodeError
 from voice_node.mqtt.message import Incoming, Message
 from voice_node.mqtt.observer import Observer
@@ -38,7 +39,7 @@ class Visit:
     def __init__(self, path: Path, timeout_s: float) -> None:
         """`timeout_s` is for the whole turn."""
         settings = load_room(path).settings
-        secrets = read_secrets(os.environ)
+        secrets = read_secrets(with_stored(os.environ, path))
         problems = [problem for problem in check_secrets(settings, secrets) if problem.startswith("mqtt.")]
         if problems:
             raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import click
 
+from voice_node.cli.credentials import with_stored
 from voice_node.local.digits import can_hear_digits
 from voice_node.local.engine import sentence_problems
 from voice_node.model.errors import ConfigError
 from voice_node.router.tools import schema_problems
 from voice_node.settings.checks import find_unreadable
 from voice_node.settings.load import LoadedRoom, load_room
-from voice_node.settings.secrets import Secrets, check_secrets, read_secrets
+from voice_node.settings.secrets import check_secrets, read_secrets
 from voice_node.settings.unspoken import unspoken_tools
 
 
@@ -26,36 +27,29 @@ def check(rooms: tuple[Path, ...], no_secrets: bool) -> None:
 
     Example: voice-node check config/rooms/kitchen.yaml
     """
-    secrets: Secrets | None = None
     is_good = True
-    if not no_secrets:
-        try:
-            secrets = read_secrets(os.environ)
-        except ConfigError as error:
-            click.echo(str(error), err=True)
-            is_good = False
     owners: dict[tuple[str, int, str, str], Path] = {}
     for path in rooms:
-        is_good &= _check_room(path, secrets, owners)
+        is_good &= _check_room(path, owners, with_secrets=not no_secrets)
     if not is_good:
         raise SystemExit(ConfigError.exit_code)
 
 
-def _check_room(path: Path, secrets: Secrets | None, owners: dict[tuple[str, int, str, str], Path]) -> bool:
+def _check_room(path: Path, owners: dict[tuple[str, int, str, str], Path], *, with_secrets: bool) -> bool:
     """Print what there is to say of one file; True if a room can run with it."""
     # The private key is a secret too: who is spared those need not be the user that the room runs as.
-    files = ("ca", "cert", "key") if secrets is not None else ("ca", "cert")
+    files = ("ca", "cert", "key") if with_secrets else ("ca", "cert")
     try:
         room = load_room(path, [schema_problems, lambda found: find_unreadable(found, path.parent, files)])
     except ConfigError as error:
         click.echo(str(error), err=True)
         return False
-    problems = check_secrets(room.settings, secrets) if secrets is not None else []
+    problems = _secret_problems(path, room) if with_secrets else []
     mqtt = room.settings.mqtt
     branch = (mqtt.host, mqtt.port, mqtt.base, room.settings.room)
     other = owners.setdefault(branch, path)
     if other != path:
-        problems.append(f"room: {room.settings.room} is the room of {other} too: two rooms need two ids")
+        problems.append(f"{path}: room: {room.settings.room} is the room of {other} too: two rooms need two ids")
     for warning in room.warnings:
         click.echo(f"warning: {warning}", err=True)
     if any(tool.policy == "pin" for tool in room.settings.tools) and not can_hear_digits(room.settings.language):
@@ -66,11 +60,19 @@ def _check_room(path: Path, secrets: Secrets | None, owners: dict[tuple[str, int
         for line in (*problems_of_sentences, *unspoken_tools(room.settings)):
             click.echo(f"warning: {path}: {line}", err=True)
     for problem in problems:
-        click.echo(f"{path}: {problem}", err=True)
+        click.echo(problem, err=True)
     if problems:
         return False
     click.echo(_summary(room))
     return True
+
+
+def _secret_problems(path: Path, room: LoadedRoom) -> list[str]:
+    try:
+        secrets = read_secrets(with_stored(os.environ, path))
+    except ConfigError as error:  # it names the file or the variable
+        return [str(error)]
+    return [f"{path}: {problem}" for problem in check_secrets(room.settings, secrets)]
 
 
 def _summary(room: LoadedRoom) -> str:

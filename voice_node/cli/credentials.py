@@ -1,9 +1,11 @@
-"""Secrets as files: where `init` keeps them, and where people's commands find them again.
+"""Secrets as files: where `init` keeps them, and where every command finds them again.
 
-Two places beside a room file, each for its user alone:
+Those of the room file `kitchen.yaml` are in the folder `credentials/kitchen` beside it, each in a file of its name:
 
-    credentials/kitchen/mqtt_password          a person's own, taken by `CREDENTIALS_DIRECTORY`
-    credentials/mqtt_password.kitchen          the service's, which systemd hands to the node (see the shipped unit)
+    credentials/kitchen/mqtt_password
+    credentials/kitchen/openai_api_key
+
+So it is at home, and so it is in `/etc/voice-node`, from where systemd hands them to the service.
 """
 
 import os
@@ -12,15 +14,16 @@ from pathlib import Path
 
 from voice_node.model.errors import ConfigError
 
-FOLDER = "credentials"
 VARIABLES = {"openai_api_key": "OPENAI_API_KEY", "mqtt_password": "MQTT_PASSWORD", "pin": "VOICE_NODE_PIN"}
 """Secret -> the environment variable that holds it as well."""
-_OF_EACH_ROOM = ("mqtt_password", "pin")
+_FOLDER = "credentials"
+_PLACE = "CREDENTIALS_DIRECTORY"
+"""systemd's variable; where it is set, secrets are nowhere else."""
 
 
-def name_for_service(secret: str, room: str) -> str:
-    """The file's name in the service's folder."""
-    return f"{secret}.{room}" if secret in _OF_EACH_ROOM else secret
+def folder_of(path: Path) -> Path:
+    """Where the secrets of the room file at `path` are."""
+    return path.absolute().parent / _FOLDER / path.stem
 
 
 def store(folder: Path, secrets: Mapping[str, str]) -> list[Path]:
@@ -43,20 +46,14 @@ def store(folder: Path, secrets: Mapping[str, str]) -> list[Path]:
     return written
 
 
-def with_stored(environ: Mapping[str, str], path: Path, room: str) -> dict[str, str]:
-    """The environment, and the secrets that it lacks and this user can read beside the room file at `path`."""
-    found = dict(environ)
-    if "CREDENTIALS_DIRECTORY" in found:
-        return found
-    folder = path.absolute().parent / FOLDER
-    if os.access(folder / room, os.R_OK | os.X_OK):
-        found["CREDENTIALS_DIRECTORY"] = str(folder / room)
-        return found
-    for secret, variable in VARIABLES.items():
-        try:
-            text = (folder / name_for_service(secret, room)).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError):
-            continue
-        if text:
-            found.setdefault(variable, text)
-    return found
+def with_stored(environ: Mapping[str, str], path: Path) -> dict[str, str]:
+    """The environment, with the place of the secrets of the room file at `path`, if this user can read there."""
+    folder = folder_of(path)
+    if environ.get(_PLACE) or not os.access(folder, os.R_OK | os.X_OK):
+        return dict(environ)
+    return {**environ, _PLACE: str(folder)}
+
+
+def take_stored(path: Path) -> None:
+    """Say so in this process's own environment, for a room that shall run in it."""
+    os.environ.update(with_stored(os.environ, path))

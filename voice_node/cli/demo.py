@@ -15,6 +15,7 @@ from voice_node.app import Node, words_of
 from voice_node.cli import INTERRUPTED
 from voice_node.cli.broker import PrivateBroker
 from voice_node.cli.broker_url import broker_at
+from voice_node.cli.credentials import take_stored
 from voice_node.cli.demo_view import DemoView
 from voice_node.cli.home import Home
 from voice_node.model.errors import ConfigError
@@ -67,6 +68,8 @@ def demo(mic: bool, keep: bool, room: Path | None, broker: str | None) -> None:
 async def _demo(wishes: Wishes) -> int:
     console = Console()
     room = load_room(wishes.room or shipped("rooms/demo.yaml"), [schema_problems])
+    if wishes.room is not None:
+        take_stored(wishes.room)
     secrets = read_secrets(os.environ)
     set_up("warning", room.settings.room, words_of(secrets))
     async with AsyncExitStack() as stack:

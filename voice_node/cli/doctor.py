@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from voice_node.cli.credentials import VARIABLES, with_stored
+from voice_node.cli.credentials import VARIABLES, folder_of, with_stored
 from voice_node.cli.doctor_broker import check_broker
 from voice_node.cli.doctor_finding import Check, Finding, Patient, Status, examine, off_loop, output_of
 from voice_node.cli.doctor_machine import (
@@ -109,7 +109,7 @@ def _room_file(path: Path) -> tuple[list[Finding], Patient | None]:
         room = load_room(path, [schema_problems])
     except ConfigError as error:
         return [Finding("room file", Status.FAULT, str(error), "Mend the lines that are named.")], None
-    environ = with_stored(os.environ, path, room.settings.room)
+    environ = with_stored(os.environ, path)
     try:
         secrets = read_secrets(environ)
     except ConfigError as error:
@@ -118,7 +118,7 @@ def _room_file(path: Path) -> tuple[list[Finding], Patient | None]:
     findings = [Finding("room file", Status.OK, f"{path}: room {room.settings.room}")]
     if room.warnings:
         findings = [Finding("room file", Status.WARNING, "\n".join(room.warnings), "Change or delete these lines.")]
-    advice = "For the service: a file in /etc/voice-node/credentials, which `sudo` reads; by hand: export it."
+    advice = f"A file of this name in {folder_of(path)} (which of a service only `sudo` reads), or export it."
     findings += [Finding("secrets", Status.FAULT, problem, advice) for problem in missing]
     return findings, Patient(path, room.settings, secrets, environ)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from voice_node.cli.credentials import with_stored
 from voice_node.model.errors import NodeError
 from voice_node.mqtt.message import Incoming, Message
 from voice_node.mqtt.observer import Observer
@@ -36,7 +37,7 @@ def forget(room: Path) -> None:
     Example: voice-node forget config/rooms/kitchen.yaml
     """
     settings = load_room(room).settings
-    password = read_secrets(os.environ).mqtt_password
+    password = read_secrets(with_stored(os.environ, room)).mqtt_password
     topics = Topics(settings.mqtt.base, settings.room, settings.mqtt.discovery_prefix)
     asyncio.run(_forget(settings.mqtt, None if password is None else password.get_secret_value(), topics))
     click.echo(f"Room {settings.room} is forgotten.")

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from voice_node.audio.level import SILENCE_DBFS
-from voice_node.cli.credentials import FOLDER, name_for_service, store
+from voice_node.cli.credentials import folder_of, store, with_stored
 from voice_node.cli.doctor_broker import check_broker
 from voice_node.cli.doctor_finding import Finding, Patient, Status
 from voice_node.cli.init_devices import Choice, choices, with_levels
@@ -81,7 +81,7 @@ class Given:
     "--credentials",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Keep password and key there, as the service wants them.",
+    help="Keep password and key there; without it, you are asked whether in credentials/ROOM beside the file.",
 )
 @click.option("--yes", is_flag=True, help="Ask nothing: what is not given takes its default.")
 @click.option("--overwrite", is_flag=True, help="A file that is there already is replaced.")
@@ -102,7 +102,7 @@ def init(
     if path.exists() and not overwrite and not (asks and click.confirm(f"{path} is there already. Replace it?")):
         raise NotWritten(f"{path} is there already and stays as it is; --overwrite replaces it")
     given = Given(**options)
-    secrets = _from_environment()
+    secrets = _known(path)
     if asks:
         click.echo(f"Room {identity}. Enter takes what stands in brackets.\n")
         answers, asked = _ask(identity, room, given, secrets)
@@ -113,7 +113,7 @@ def init(
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"\nWritten: {path}")
-    _keep(identity, path, credentials, secrets | asked if credentials is not None else asked, asks=asks)
+    _keep(path, credentials, secrets | asked if credentials is not None else asked, asks=asks)
     _show_next(path, answers, secrets | asked)
 
 
@@ -122,8 +122,9 @@ def is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _from_environment() -> dict[str, str]:
-    found = read_secrets(os.environ)
+def _known(path: Path) -> dict[str, str]:
+    """Secrets that need not be asked for: of the environment, and those that are kept for this file already."""
+    found = read_secrets(with_stored(os.environ, path))
     named = {"mqtt_password": found.mqtt_password, "openai_api_key": found.openai_api_key}
     return {name: secret.get_secret_value() for name, secret in named.items() if secret is not None}
 
@@ -263,23 +264,20 @@ def _write(path: Path, answers: Answers) -> LoadedRoom:
     return load_room(path)
 
 
-def _keep(identity: str, path: Path, folder: Path | None, secrets: Mapping[str, str], *, asks: bool) -> None:
-    """Store secrets: as the service's credentials in `folder`, else beside the room file after a yes."""
+def _keep(path: Path, folder: Path | None, secrets: Mapping[str, str], *, asks: bool) -> None:
+    """Store secrets: in `folder`, else after a yes where every command looks for them."""
+    own = folder_of(path)
     if not secrets:
         return
-    if folder is not None:
-        named = {name_for_service(name, identity): secret for name, secret in secrets.items()}
-        for written in store(folder, named):
-            click.echo(f"Kept: {written}, for this user alone")
+    if folder is None and not (
+        asks and click.confirm(f"Keep what you typed in {own}, for this user alone?", default=True)
+    ):
         return
-    own = path.absolute().parent / FOLDER / identity
-    if asks and click.confirm(f"Keep what you typed in {own}, for this user alone?", default=True):
-        for written in store(own, secrets):
-            click.echo(f"Kept: {written}")
-        click.echo("\nWithout this line, once in every shell, `run` and the other commands do not find it:")
-        click.echo(f"  export CREDENTIALS_DIRECTORY={shlex.quote(str(own))}")
-        click.echo("Or as a service, which keeps a copy of its own:")
-        click.echo(f"  script/install --credentials {shlex.quote(str(own))} {shlex.quote(str(path))}\n")
+    for written in store(folder or own, secrets):
+        click.echo(f"Kept: {written}, for this user alone")
+    if folder is not None and folder.absolute() != own:
+        click.echo(f"Commands look for them in {own}; to let them look here:")
+        click.echo(f"  export CREDENTIALS_DIRECTORY={shlex.quote(str(folder.absolute()))}")
 
 
 def _show_next(path: Path, answers: Answers, secrets: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ import click
 
 from voice_node.app import run_room
 from voice_node.cli import INTERRUPTED
+from voice_node.cli.credentials import take_stored
 from voice_node.sound_stages import Recordings
 
 
@@ -23,5 +24,6 @@ def replay(room: Path, recordings: tuple[Path, ...], fast: bool) -> None:
 
     Example: voice-node replay config/rooms/kitchen.yaml morning.wav --fast
     """
+    take_stored(room)
     if run_room(room, Recordings(recordings, is_fast=fast)):
         sys.exit(INTERRUPTED)  # not all was heard

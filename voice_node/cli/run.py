@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from voice_node.app import run_room
+from voice_node.cli.credentials import take_stored
 
 
 @click.command()
@@ -17,4 +18,5 @@ def run(room: Path) -> None:
 
     Example: voice-node run /etc/voice-node/kitchen.yaml
     """
+    take_stored(room)
     run_room(room)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from voice_node.cli.credentials import with_stored
 from voice_node.model.errors import ConfigError, SessionRefused
 from voice_node.session.client_secret import ClientSecrets, Secret
 from voice_node.session.providers import Endpoint, endpoint
@@ -32,7 +33,7 @@ def token(room: Path, seconds: int, is_json: bool) -> None:
     Example: voice-node token config/rooms/kitchen.yaml --seconds 300
     """
     settings = load_room(room).settings
-    secrets = read_secrets(os.environ)
+    secrets = read_secrets(with_stored(os.environ, room))
     problems = [problem for problem in check_secrets(settings, secrets) if problem.startswith("session.")]
     if problems:
         raise ConfigError("\n".join(f"{room}: {problem}" for problem in problems))
