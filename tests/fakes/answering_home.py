@@ -1,6 +1,7 @@
 """Home automation with a thread of its own: executes whatever it is asked to, at once, and answers it."""
 
 import json
+import socket
 import threading
 from abc import ABC, abstractmethod
 
@@ -20,6 +21,7 @@ class AnsweringHome(ABC):
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
+        self._client.on_socket_open = _send_at_once
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
 
@@ -48,3 +50,9 @@ class AnsweringHome(ABC):
         if message.topic.endswith("/call"):
             call_id = json.loads(message.payload)["call_id"]
             self.publish(message.topic.removesuffix("call") + "result", call_id=call_id, output="done")
+
+
+def _send_at_once(client: Client, userdata: object, opened: object) -> None:
+    """An answer shall not wait until the acknowledgement before it is acknowledged: 40 ms a call."""
+    assert isinstance(opened, socket.socket)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
