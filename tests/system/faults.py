@@ -99,6 +99,8 @@ class Home(AnsweringHome):
         """Transcripts and finished turns, as they came: room and content."""
         self.executed: list[tuple[str, float, float]] = []
         """Each call: its id, when it came, and how many seconds after its end."""
+        self.turns = 0
+        """So many were told to be over."""
         self.is_asking = False
         """Each room is asked again when its turn is over."""
         super().__init__(port, "voice_node/+/transcript", "voice_node/+/event", "voice_node/+/tool/+/call")
@@ -116,6 +118,7 @@ class Home(AnsweringHome):
             self.executed.append((content["call_id"], now, now - _seconds(content["expires_at"])))
         elif kind == "transcript" or is_end:
             self.messages.append((room, content))
+        self.turns += is_end
         if is_end and self.is_asking:
             self.ask(room)
 

@@ -29,6 +29,7 @@ from tests.system.round_trip import round_trips
 from tests.system.soak import MEBIBYTE, Soaked, soak
 from tests.system.stale import storm_of_commands
 
+LONGEST_DAY_S = 600.0
 LONGEST_FUZZING_S = 300.0
 
 
@@ -85,9 +86,11 @@ async def _day(size: Size, folder: Path) -> list[Result]:
     hour_s, turns = size.of(200, 3600), size.of(7, 84)
     whole = await soak(day, hours=size.of(3, 24), turns=turns, faults=size.of(5, 500), seed=size.seed, hour_s=hour_s)
     counted = await soak(
-        traced, hours=size.of(3, 8), turns=turns, faults=size.of(5, 160), seed=size.seed, hour_s=hour_s, is_traced=True
+        traced, hours=size.of(3, 24), turns=turns, faults=size.of(5, 500), seed=size.seed, hour_s=hour_s, is_traced=True
     )
-    return [_soaked("a day of sound", whole), _soaked("with tracemalloc", counted)]
+    results = [_soaked("a day of sound", whole), _soaked("with tracemalloc", counted)]
+    results[0].demand("it takes more than 10 minutes", whole.seconds <= LONGEST_DAY_S)
+    return results
 
 
 def _soaked(what: str, soaked: Soaked) -> Result:

@@ -23,6 +23,7 @@ from voice_node.mqtt import bridge
 from voice_node.pipes import Pipes
 from voice_node.runtime.orders import Orders
 from voice_node.runtime.systemd import ServiceManager
+from voice_node.session import connection
 from voice_node.settings.secrets import Secrets
 from voice_node.sound_stages import Recordings
 
@@ -84,7 +85,9 @@ async def _live(pipes: CountingPipes, room: Path, recordings: Recordings) -> int
 def main() -> None:
     """Hear the recordings."""
     room, every_turns, is_traced, *recordings = sys.argv[1:]
-    bridge._SHORTEST_GAP_S, bridge._LONGEST_GAP_S, bridge._PROBE_S = 0.2, 1.0, 1.0  # a day passes in minutes here
+    # A day passes in minutes here: so do the waits for a broker and a service that are back.
+    bridge._SHORTEST_GAP_S, bridge._LONGEST_GAP_S, bridge._PROBE_S = 0.05, 0.2, 0.2
+    connection.HEALTHY_S = 0.1
     pipes = CountingPipes()
     pipes.every_turns = int(every_turns)
     if is_traced == "1":
