@@ -1,7 +1,8 @@
-"""G6, a day in minutes: `python -m tests.system.soak [--hours 24] [--turns 84] [--faults 500] [--seed 1] [--tracemalloc]`
+"""G6, a day in minutes: `python -m tests.system.soak [--hours 24] [--turns 84] [--faults 500] [--seed 1]`
 
 A real node hears an hour's recording again and again, as fast as it can, with a broker and a service in processes of
-their own. A seed's dice reset its connections. It says itself what it holds, at the end of each of its hours.
+their own. A seed's dice reset its connections. It says itself what it holds, at the end of each of its hours; with
+`--tracemalloc` Python's own memory too, which is slower.
 """
 
 import argparse
