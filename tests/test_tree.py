@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[int, str], ...] = (
         "session/events session/reading session/wire_* session/setup session/formats session/providers session/retry",
     ),
     (1, "session/sequencer session/turns session/step session/conversation session/answers session/replies"),
-    (1, "session/protocol session/pricing session/memory session/server_ending session/service_calls"),
+    (1, "session/protocol session/pricing session/memory session/server_ending session/service_calls session/unwanted"),
     (1, "mcp/schema mcp/catalogue mcp/answer"),
     (1, "mqtt/topics mqtt/message mqtt/encode mqtt/decode mqtt/outgoing mqtt/discovery"),
     (1, "local/conversation local/dialogue local/phrases local/short_forms local/judging"),

@@ -32,3 +32,22 @@ class Service:
     """Items without a transcript so far."""
     past: list[ev.ServerEvent] = field(default_factory=list)
     """What was said before, to be said again."""
+    called: set[str] = field(default_factory=set)
+    """Calls that the model made."""
+    answered: set[str] = field(default_factory=set)
+    """Those whose output came."""
+
+    def tells(self, event: ev.ServerEvent) -> None:
+        """Say it."""
+        self.past.append(event)
+        match event:
+            case ev.CallDone(_, call):
+                self.called.add(call.call_id)
+            case ev.ResponseDone(calls=calls):
+                self.called |= {call.call_id for call in calls}
+
+    def takes_output(self, call_id: str) -> None:
+        """One for each call, and none for what is no call of this connection."""
+        assert call_id in self.called, "an output for no call"
+        assert call_id not in self.answered, "two outputs"
+        self.answered.add(call_id)

@@ -5,6 +5,7 @@ import pytest
 from tests.session.room import FAN, LIGHT, Room, done, kinds
 from voice_node.model.turn import ReplyAudio, ResponseStatus, ServiceTrouble, ToolCall, TurnFinished
 from voice_node.session import events as ev
+from voice_node.session.unwanted import MOST_UNWANTED, TOO_MANY
 
 
 @pytest.fixture
@@ -98,15 +99,17 @@ def test_a_refused_result_loses_its_turn_and_cancels_its_response(room: Room) ->
 
 
 @pytest.mark.parametrize("is_announced", [True, False])
-def test_a_response_of_5000_calls_makes_16_and_its_turn_ends(room: Room, is_announced: bool) -> None:
+def test_a_response_of_60_calls_makes_16_and_the_others_are_refused(room: Room, is_announced: bool) -> None:
     begin(room)
-    calls = tuple(ev.FunctionCall(f"c{i}", "light", "{}") for i in range(5000))
+    calls = tuple(ev.FunctionCall(f"c{i}", "light", "{}") for i in range(60))
     if is_announced:
         room.hear(*(ev.CallDone("r1", call) for call in calls))
     room.hear(done("r1", "t1", calls=calls))
     made = [call.call_id for call in room.all(ToolCall)]
     assert made == [f"c{i}" for i in range(16)]
     assert [trouble.code for trouble in room.all(ServiceTrouble)] == ["too_many_calls"]
+    assert [sent.call_id for sent in room.all(ev.CreateCallOutput)] == [f"c{i}" for i in range(16, 60)]
+    room.take()
     for call_id in made:
         assert room.ends() == []
         room.answer(call_id)
@@ -115,6 +118,24 @@ def test_a_response_of_5000_calls_makes_16_and_its_turn_ends(room: Room, is_anno
     room.answer(LIGHT.call_id)
     room.reply("r3", "t1")
     assert room.ends() == [("t1", "completed")]
+    assert room.close is None
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+@pytest.mark.parametrize("turn_id", ["t1", "nobody's"])
+def test_calls_without_end_end_the_connection(room: Room, turn_id: str, is_announced: bool) -> None:
+    begin(room)
+    calls = tuple(ev.FunctionCall(f"c{i}", "light", "{}") for i in range(5000))
+    response_id = "r1" if turn_id == "t1" else "r9"
+    if is_announced:
+        room.hear(*(ev.CallDone(response_id, call) for call in calls))
+    else:
+        room.hear(done(response_id, turn_id, calls=calls))
+    assert len(room.all(ToolCall)) == (16 if turn_id == "t1" else 0)
+    assert len(room.all(ev.CreateCallOutput)) <= MOST_UNWANTED
+    assert room.close == TOO_MANY
+    room.down(room.close)
+    assert room.ends() == ([("t1", "disconnected")] if turn_id == "t1" else [])
 
 
 def test_a_finished_turn_names_the_conversation_of_its_last_response(room: Room) -> None:

@@ -40,12 +40,16 @@ class World(RuleBasedStateMachine):
         self.echoes = True
 
     @initialize(
-        echoes=st.booleans(), connect=st.sampled_from(["always", "on_speech"]), patience_s=st.sampled_from([None, 4.0])
+        echoes=st.booleans(),
+        connect=st.sampled_from(["always", "on_speech"]),
+        patience_s=st.sampled_from([None, 4.0]),
+        least_confidence=st.sampled_from([None, 0.5]),
     )
-    def begin(self, echoes: bool, connect: str, patience_s: float | None) -> None:
+    def begin(self, echoes: bool, connect: str, patience_s: float | None, least_confidence: float | None) -> None:
         """With a patience, somebody else takes the turns that this session does not answer."""
         self.echoes = echoes
-        self.room = Room(connect=connect, patience_s=patience_s)
+        include = ["item.input_audio_transcription.logprobs"]
+        self.room = Room(connect=connect, patience_s=patience_s, include=include, least_confidence=least_confidence)
 
     # --- the network
 
@@ -236,7 +240,7 @@ class World(RuleBasedStateMachine):
             self.emit(ev.AudioCommitted(self.service.unwritten[-1]))
 
     @precondition(lambda self: self.service is not None and self.service.unwritten)
-    @rule(kind=st.sampled_from(["delta", "done", "done", "failed"]), data=st.data())
+    @rule(kind=st.sampled_from(["delta", "done", "done", "unsure", "failed"]), data=st.data())
     def write_down(self, kind: str, data: st.DataObject) -> None:
         assert self.service is not None
         item_id = data.draw(st.sampled_from(self.service.unwritten))
@@ -244,7 +248,9 @@ class World(RuleBasedStateMachine):
             self.emit(ev.TranscriptDelta(item_id, "wo"))
             return
         self.service.unwritten.remove(item_id)
-        self.emit(ev.TranscriptDone(item_id, "words") if kind == "done" else ev.TranscriptFailed(item_id, "noise"))
+        confidence = 0.1 if kind == "unsure" else None
+        done = ev.TranscriptDone(item_id, "words", None, confidence)
+        self.emit(ev.TranscriptFailed(item_id, "noise") if kind == "failed" else done)
 
     @precondition(lambda self: self.service is not None and self.service.past)
     @rule(data=st.data())
@@ -308,6 +314,7 @@ class World(RuleBasedStateMachine):
             self.outcomes_make_sense()
         assert self.owed <= self.over, f"nobody was told of {self.owed - self.over}"
         assert self.room.protocol.is_quiet
+        assert self.service is None or self.service.called == self.service.answered, "a call without its output"
         turns = self.room.protocol._answers.turns
         assert (len(turns), turns._items, turns._responses, turns._calls) == (0, {}, {}, {})
 
@@ -333,7 +340,7 @@ class World(RuleBasedStateMachine):
 
     def emit(self, event: ev.ServerEvent) -> None:
         assert self.service is not None
-        self.service.past.append(event)
+        self.service.tells(event)
         self.room.hear(event)
         self.settle()
 
@@ -374,6 +381,8 @@ class World(RuleBasedStateMachine):
                 assert service.requested is None, "asked twice"
                 assert service.active is None, "asked while a response is active"
                 service.requested = event
+            case ev.CreateCallOutput(_, _, call_id):
+                service.takes_output(call_id)
             case _:
                 pass
 

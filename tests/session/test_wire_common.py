@@ -374,7 +374,7 @@ def test_of_an_output_without_end_the_first_items_are_read() -> None:
         json.dumps({"type": "response.done", "response": {"id": "r", "status": "completed", "output": calls}})
     )
     assert isinstance(found, ev.ResponseDone)
-    assert [call.call_id for call in found.calls] == [f"c{i}" for i in range(64)]
+    assert [call.call_id for call in found.calls] == [f"c{i}" for i in range(192)]
 
 
 @pytest.mark.parametrize(("told", "read"), [("conv_1", "conv_1"), (None, None), ("", None), (5, None), (LONG, None)])

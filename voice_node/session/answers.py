@@ -9,7 +9,6 @@ Where somebody else can answer (`patience_s`), a turn that the service cannot ta
 instead of held or lost, unless anything was done or said for it: nothing acts twice. Once returned, it is unknown here.
 """
 
-import json
 from collections.abc import Callable
 
 from voice_node.model.control import AnswerApproval
@@ -22,6 +21,7 @@ from voice_node.session.server_ending import ServerEnding
 from voice_node.session.service_calls import MOST_ROUNDS
 from voice_node.session.step import Returned, Step
 from voice_node.session.turns import TRANSCRIPT_PATIENCE_S, Kind, Phase, Turn, Turns
+from voice_node.session.unwanted import Unwanted
 from voice_node.settings.session import SessionSettings
 
 SERVICE_PATIENCE_S = 20.0
@@ -31,7 +31,6 @@ RETURNABLE = frozenset(
     {LostReason.DISCONNECTED, LostReason.STALE, LostReason.REFUSED, LostReason.TIMEOUT, LostReason.SPENT}
 )
 """Losses that another session might make good."""
-UNWANTED = "refused: the answer is not wanted any more"
 CALL_PATIENCE_S = 90.0
 """How long a call may stay open; the router answers every call within a tool's longest `timeout_s`, 60 s."""
 RUN_PATIENCE_S = 60.0
@@ -63,6 +62,7 @@ class Answers:
         self._ending = ending
         self.memory = Memory(settings.conversation, new_event_id)
         self.turns = Turns()
+        self.unwanted = Unwanted(self.turns, self.memory, lambda: self.is_ready)
         self.sequencer = Sequencer()
         self.is_ready = False
         """The session can be spoken to."""
@@ -96,7 +96,7 @@ class Answers:
         turn.is_stopped = True
         turn.touched_at = now.at
         turn.service.give_up()
-        self.turns.withdraw(turn)
+        self.unwanted.withdraw(turn, step)
         self.ask_again(turn, now, step)
         if turn_id == self.sequencer.active_turn:
             self.cancel(self.sequencer.active_response, step)
@@ -180,6 +180,7 @@ class Answers:
         self.sequencer.clear()
         self._awaited.clear()
         self.turns.disconnect()
+        self.unwanted.disconnected()
         self.memory.disconnected()
 
     def settle(self, turn: Turn, now: Moment, step: Step) -> None:
@@ -196,6 +197,7 @@ class Answers:
         """A turn comes to nothing, and so does its response."""
         if self.is_ready and turn.turn_id == self.sequencer.active_turn:
             self.cancel(self.sequencer.active_response, step)
+        self.unwanted.abandon(turn, step)
         self.sequencer.drop(turn.turn_id)
         self.turns.end(turn)
         if self._ending is not None:
@@ -278,18 +280,6 @@ class Answers:
         self.memory.item(turn.turn_id, item_id)
         step.sends.append(ev.CreateCallOutput(event_id, item_id, call_id, output))
         self.ask_again(turn, now, step)
-
-    def refuse_call(self, call_id: str, step: Step) -> None:
-        """A call came that nobody waits for: the model learns that nothing was done."""
-        if self.is_ready and self.turns.refuse_call(call_id):
-            event_id, output = self.memory.new_id(), json.dumps({"error": UNWANTED})
-            step.sends.append(ev.CreateCallOutput(event_id, f"out_{event_id}", call_id, output))
-
-    def refuse_request(self, request_id: str, step: Step) -> None:
-        """Leave is asked for, and nobody waits for what would come of it."""
-        if self.is_ready and self.turns.refuse_call(request_id):
-            event_id = self.memory.new_id()
-            step.sends.append(ev.CreateApproval(event_id, f"leave_{event_id}", request_id, False, UNWANTED))
 
     def approval_answered(self, answer: AnswerApproval, now: Moment, step: Step) -> None:
         """A person's answer, or nobody's, to a request of the service."""

@@ -122,9 +122,7 @@ class Replies:
             case ev.ResponseCreated():
                 self._response_created(event, now, step)
             case ev.CallDone(response_id, call):
-                turn = self._heard_of(response_id, now)
-                if turn is not None:
-                    self._call(turn, call, now, step)
+                self._call_done(response_id, call, now, step)
             case ev.ReplyAudioDelta(response_id, item_id, pcm):
                 turn = self._reply(response_id, item_id, now, step)
                 if turn is not None:
@@ -161,7 +159,7 @@ class Replies:
             case ev.ApprovalAsked(response_id, request):
                 turn = self._served(request.request_id, response_id)
                 if turn is None:
-                    self._answers.refuse_request(request.request_id, step)
+                    self._answers.unwanted.request(request.request_id, step)
                 else:
                     turn.touched_at = self._answers.response_at = now.at
                     self._approval(turn, request, now, step)
@@ -197,7 +195,7 @@ class Replies:
     def _approval(self, turn: Turn, request: ev.ApprovalRequest, now: Moment, step: Step) -> None:
         """Leave is asked for."""
         if turn.is_stopped or not self._answers.turns.add_request(request.request_id, turn):
-            self._answers.refuse_request(request.request_id, step)  # unless it was announced before
+            self._answers.unwanted.request(request.request_id, step)  # unless it was announced before
             return
         turn.mark("tool_call", now.at)
         self._answers.memory.item(turn.turn_id, request.request_id)
@@ -313,11 +311,18 @@ class Replies:
             step.outcomes.append(ReplyStarted(turn.turn_id))
         return turn
 
+    def _call_done(self, response_id: str, call: ev.FunctionCall, now: Moment, step: Step) -> None:
+        turn = self._heard_of(response_id, now)
+        if turn is not None:
+            self._call(turn, call, now, step)
+        elif self._answers.sequencer.is_over(response_id):
+            self._answers.unwanted.call(call.call_id, step)
+        else:
+            self._answers.unwanted.unclaimed(response_id, call.call_id, step)
+
     def _call(self, turn: Turn, call: ev.FunctionCall, now: Moment, step: Step) -> None:
-        if turn.is_stopped:
-            self._answers.refuse_call(call.call_id, step)
-            return
-        if not self._answers.turns.add_call(call.call_id, turn):
+        if turn.is_stopped or not self._answers.turns.add_call(call.call_id, turn):
+            self._answers.unwanted.call(call.call_id, step)  # unless it was announced before
             return
         turn.mark("tool_call", now.at)
         self._tell_call(turn, ToolCall(turn.turn_id, call.call_id, call.name, call.arguments), step)
@@ -354,10 +359,11 @@ class Replies:
         if turn is not None:
             self._turn_answered(turn, event, now, step)
         else:
-            for call in event.calls[:MOST_CALLS]:
-                answers.refuse_call(call.call_id, step)
-            for request in event.approvals[:MOST_CALLS]:
-                answers.refuse_request(request.request_id, step)
+            for call in event.calls:
+                answers.unwanted.call(call.call_id, step)
+            for request in event.approvals:
+                answers.unwanted.request(request.request_id, step)
+        answers.unwanted.response_over(event.response_id, step)
         self._began.clear()
         answers.ask_next(now, step)
 

@@ -15,7 +15,7 @@ Rules
 5. A turn is finished when its segment ended, no response for it is wanted or active, no call is open, the service does
    nothing for it by itself, and its transcript is settled or late.
 6. A call is made once, whoever announces it how often. Of the calls of one response the first 16 are made: what the
-   router does not refuse of them is less. The others are nobody's, so the turn ends as if they had not been made.
+   router does not refuse of them is less. The others are nobody's (`unwanted`), so the turn ends without them.
 7. Where the room demands a confidence, the calls of a spoken turn are withheld until its transcript came. One that is
    not sure enough ends the turn, and so does one that failed or is late; of a service that tells no confidence every
    transcript is believed.
@@ -150,7 +150,7 @@ class Turns:
         self._responses: dict[str, Turn] = {}
         self._calls: dict[str, Turn] = {}
         self._past_items: deque[str] = deque(maxlen=64)
-        self._past_calls: deque[str] = deque(maxlen=256)
+        self._past_calls: deque[str] = deque(maxlen=512)
         """Of turns that are over, and those that were refused."""
 
     def __iter__(self) -> Iterator[Turn]:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 Reader = Callable[[Mapping[str, Any]], ev.ServerEvent]
 LONGEST_CODE = 64
 LONGEST_MESSAGE = 4096
-MOST_OUTPUT = 64
+MOST_OUTPUT = 192
 """Items of one response that are read; a tenth of that is much."""
 
 _STATUS = {
