@@ -121,7 +121,6 @@ class Link:
     network: Network
 
     def __init__(self, *arguments: Any) -> None:
-        self.unread_dropped = 0
         self.is_open = False
         self._is_over = False
         self._tell: Callable[[Event], None] = arguments[-1]

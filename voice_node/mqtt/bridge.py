@@ -110,7 +110,6 @@ class Bridge:
         self._complained: set[str] = set()
         self._connects = 0
         self._denied = 0
-        self._unread_dropped = 0
 
     async def start(self) -> None:
         """Begin to connect; `BrokerChanged` tells what comes of it.
@@ -219,7 +218,6 @@ class Bridge:
             "unheard": self._outgoing.unheard,
             "parked": self._outgoing.parked,
             "denied": self._denied,
-            "unread_dropped": self._unread_dropped,
         }
 
     def _connect(self) -> None:
@@ -253,7 +251,6 @@ class Bridge:
                 if (command := decode(event, self._topics)) is not None:
                     self._tell(command)
             case Ended():
-                self._unread_dropped += connection.unread_dropped
                 self._close(event)
             case _:
                 assert_never(event)

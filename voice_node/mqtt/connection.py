@@ -6,9 +6,10 @@ reconnects has nothing to send again; `Outgoing` alone decides what leaves twice
 starts clean at the broker (clean start, no session expiry): with a session, QoS 1 commands that piled up during an
 outage would all act when it ends.
 
-paho's loop runs in a thread of ours, which says that it ended whatever the reason; paho's own thread dies in silence
-when a callback raises. The callbacks make a small value, hand it to the event loop and leave: they take no lock (paho
-holds one in `on_publish`), decode nothing and wait for nothing.
+A thread connects, because the look-up of a name and the TLS handshake block; from then on the event loop drives paho,
+whose socket never blocks. A thread that drove it would take Python's lock again for every few bytes, and so hold up
+each turn by milliseconds. The callbacks leave a small value for the event loop's next round and return: paho is not
+made to be called from within itself.
 """
 
 import asyncio
@@ -18,7 +19,6 @@ import socket
 import ssl
 import struct
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,7 +40,8 @@ _log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 14
 """paho finds a frozen broker after twice this and a little, so within 30 s."""
-_MOST_UNREAD = 256
+_TICK_S = 1.0
+"""So often paho looks whether it is time for a ping, or too late for its answer."""
 _LARGEST_PACKET = 1024 * 1024
 """What is larger never leaves the broker (MQTT 5); between 64 KiB and this it comes, and is answered with an error."""
 _DEFAULT_RECEIVE_MAXIMUM = 20
@@ -118,23 +119,23 @@ class Connection:
         will: Message | None,
         tell: Callable[[Event], None],
     ) -> None:
-        self.unread_dropped = 0
-        """Incoming messages that were dropped because the event loop did not keep up."""
         self._settings = settings
         self._client_id = client_id
         self._tell = tell
-        self._unread: deque[Incoming] = deque()
         self._end = Ended(LOST)
         self._is_abandoned = False
         self._is_answered = False
         self._opened: socket.socket | None = None
+        self._is_driven = False
+        """The event loop drives paho: between the thread's work and the end."""
+        self._tick: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: Client | None = self._make_client(tls, password, will)
 
     def open(self) -> None:
         """Begin to connect, in a thread of its own: name look-up and TLS may take seconds."""
         self._loop = asyncio.get_running_loop()
-        threading.Thread(target=self._work, name=f"mqtt {self._settings.host}", daemon=True).start()
+        threading.Thread(target=self._connect, name=f"mqtt {self._settings.host}", daemon=True).start()
 
     def subscribe(self, filters: Sequence[str], qos: Literal[0, 1] = 1, kept: Sequence[str] = ()) -> None:
         """Ask for all `filters` at this quality of service; `Subscribed` answers. `kept`: what is retained, too."""
@@ -148,6 +149,7 @@ class Connection:
         else:
             pairs: list[tuple[str, int]] = [(wanted, qos) for wanted in filters]
             self._client.subscribe(pairs)
+        self._write()
 
     def publish(self, message: Message) -> int | None:
         """Send `message`; `Acknowledged` comes with the ticket that is returned. None: it was not sent."""
@@ -156,6 +158,7 @@ class Connection:
         info = self._client.publish(
             message.topic, message.payload, message.qos, message.is_retained, self._properties(message)
         )
+        self._write()
         return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def close(self) -> None:
@@ -163,15 +166,14 @@ class Connection:
         if self._client is not None:
             self._linger(_NO_RESET)  # the goodbye must arrive
             self._client.disconnect()
+            self._write()
 
     def abandon(self, detail: str = "given up") -> None:
         """Drop the connection without goodbye: the broker publishes the will, and what has not left never does."""
         self._end = Ended(detail)
         self._is_abandoned = True
-        if self._opened is not None:
-            # It wakes the thread. Not SSLSocket's own, which would let the thread write plain text from then on.
-            with suppress(OSError):
-                socket.socket.shutdown(self._opened, socket.SHUT_RD)
+        if self._is_driven:
+            self._leave()
 
     @property
     def _is_version_5(self) -> bool:
@@ -192,7 +194,9 @@ class Connection:
         if will is not None:
             client.will_set(will.topic, will.payload, will.qos, will.is_retained)
         client.on_socket_open = self._on_socket_open
-        client.on_socket_register_write = _do_nothing
+        client.on_socket_close = self._on_socket_close
+        client.on_socket_register_write = self._on_write_wanted
+        client.on_socket_unregister_write = self._on_nothing_to_write
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
@@ -212,15 +216,14 @@ class Connection:
             properties.CorrelationData = message.correlation
         return properties
 
-    # From here on: paho's thread.
-
-    def _work(self) -> None:
+    def _connect(self) -> None:
+        """The thread: connects, and leaves the rest to the event loop."""
         client = self._client
         assert client is not None
+        is_connected = False
         try:
-            self._connect(client)
-            while not self._is_abandoned and client.loop(1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
-                pass
+            self._log_in(client)
+            is_connected = True
         except ssl.SSLError as error:
             self._end = Ended(*explain(error, self._settings.host))
         except OSError as error:
@@ -229,13 +232,11 @@ class Connection:
             self._end = Ended(BROKEN_OFF if is_broken_off else why)
         except UnicodeError:  # from the look-up of a name with an empty or overlong label
             self._end = Ended("cannot connect: `mqtt.host` is no host name")
-        finally:
-            left_open = client.socket()
-            if left_open is not None:
-                left_open.close()
-            self._post(self._finish)
+        assert self._loop is not None
+        with suppress(RuntimeError):  # the event loop is closed: nobody is left to tell
+            self._loop.call_soon_threadsafe(self._drive, is_connected)
 
-    def _connect(self, client: Client) -> None:
+    def _log_in(self, client: Client) -> None:
         if self._is_version_5:
             properties = _new_properties(PacketTypes.CONNECT)
             properties.MaximumPacketSize = _LARGEST_PACKET
@@ -245,12 +246,64 @@ class Connection:
         else:
             client.connect(self._settings.host, self._settings.port, KEEPALIVE_S)
 
+    # From here on: the event loop.
+
+    def _drive(self, is_connected: bool) -> None:
+        if not is_connected:
+            self._finish()
+            return
+        assert self._loop is not None
+        assert self._opened is not None
+        self._is_driven = True
+        if self._is_abandoned:
+            self._leave()
+            return
+        self._loop.add_reader(self._opened, self._read)
+        self._loop.add_writer(self._opened, self._write)  # the login waits to be sent
+        self._watch()
+
+    def _watch(self) -> None:
+        assert self._loop is not None
+        self._tick = self._loop.call_later(_TICK_S, self._watch)
+        if self._client is not None:
+            self._client.loop_misc()
+
+    def _read(self) -> None:
+        if self._client is None or not self._is_driven:
+            return
+        self._client.loop_read()
+        if isinstance(self._opened, ssl.SSLSocket) and self._opened.fileno() >= 0 and self._opened.pending():
+            self._post(self._read)  # it lies in TLS's own buffer, of which the selector knows nothing
+
+    def _write(self) -> None:
+        if self._client is not None and self._is_driven:
+            self._client.loop_write()
+
+    def _leave(self) -> None:
+        """Drop the connection, whatever paho thinks of it."""
+        assert self._opened is not None
+        self._detach(self._opened)
+        self._opened.close()
+
+    def _detach(self, opened: socket.socket) -> None:
+        """The last that the event loop does with this socket, which is about to be closed."""
+        assert self._loop is not None
+        self._is_driven = False
+        self._loop.remove_reader(opened)
+        self._loop.remove_writer(opened)
+        if self._tick is not None:
+            self._tick.cancel()
+        self._post(self._finish)
+
+    def _finish(self) -> None:
+        self._client = None  # breaks the cycle with its callbacks
+        self._tell(self._end)
+
     def _post(self, call: Callable[..., None], *args: Event) -> None:
         assert self._loop is not None
-        try:
-            self._loop.call_soon_threadsafe(call, *args)
-        except RuntimeError:  # the event loop is closed: nobody is left to tell
-            self._is_abandoned = True
+        self._loop.call_soon(call, *args)
+
+    # paho's callbacks.
 
     def _on_socket_open(self, client: Client, userdata: object, opened: object) -> None:
         # Without it a tool call's round trip takes 88 ms instead of 0.6 (Nagle against delayed acknowledgements).
@@ -259,6 +312,21 @@ class Connection:
         self._opened = opened
         # What a stalled network holds back must not leave after the end, not even when this process is killed.
         self._linger(_RESET)
+
+    def _on_socket_close(self, client: Client, userdata: object, opened: object) -> None:
+        if self._is_driven:
+            assert isinstance(opened, socket.socket)
+            self._detach(opened)
+
+    def _on_write_wanted(self, client: Client, userdata: object, opened: object) -> None:
+        if self._is_driven and self._loop is not None:
+            assert isinstance(opened, socket.socket)
+            self._loop.add_writer(opened, self._write)
+
+    def _on_nothing_to_write(self, client: Client, userdata: object, opened: object) -> None:
+        if self._is_driven and self._loop is not None:
+            assert isinstance(opened, socket.socket)
+            self._loop.remove_writer(opened)
 
     def _linger(self, how: bytes) -> None:
         if self._opened is not None:
@@ -286,17 +354,14 @@ class Connection:
         self._post(self._tell, Acknowledged(mid, code.value))
 
     def _on_message(self, client: Client, userdata: object, message: MQTTMessage) -> None:
-        if len(self._unread) >= _MOST_UNREAD:
-            self.unread_dropped += 1
-            return
         try:
             topic = message.topic
         except UnicodeDecodeError:
             return
         response_topic = getattr(message.properties, "ResponseTopic", None)
         correlation = getattr(message.properties, "CorrelationData", None)
-        self._unread.append(Incoming(topic, bytes(message.payload), bool(message.retain), response_topic, correlation))
-        self._post(self._read)
+        incoming = Incoming(topic, bytes(message.payload), bool(message.retain), response_topic, correlation)
+        self._post(self._tell, incoming)
 
     def _on_disconnect(
         self, client: Client, userdata: object, flags: DisconnectFlags, code: ReasonCode, properties: Properties | None
@@ -322,19 +387,6 @@ class Connection:
             is_mute = not self._is_version_5  # MQTT 3.1.1 has no reasons
             self._end = Ended(self._end.detail, blame=Blame.POSSIBLE if is_mute and blame is Blame.NONE else blame)
 
-    # From here on: the event loop again.
-
-    def _read(self) -> None:
-        self._tell(self._unread.popleft())
-
-    def _finish(self) -> None:
-        self._client = None  # breaks the cycle with its callbacks, so that paho closes its wake-up sockets now
-        self._tell(self._end)
-
 
 def _new_properties(packet_type: int) -> Properties:
     return Properties(packet_type)  # type: ignore[no-untyped-call]  # paho leaves its constructor untyped
-
-
-def _do_nothing(client: Client, userdata: object, opened: object) -> None:
-    """With this callback set, `publish` leaves the writing to the thread instead of writing on the event loop."""
