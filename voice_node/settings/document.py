@@ -19,6 +19,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from voice_node.settings.problem import KeyPath, Problem, key_name, shown
+from voice_node.settings.slips import find_slip
 
 LARGEST_FILE_BYTES = 1024 * 1024
 MOST_VALUES = 100_000
@@ -46,6 +47,11 @@ _SYNTAX = (
     (r"expected <block end>", "this line does not fit the lines above it: check its indentation"),
 )  # fmt: skip
 """What the YAML library says -> what to tell people."""
+_MAY_BE_A_SLIP = (
+    r"mapping values are not allowed|could not find expected ':'|expected <block end>|expected ',' or|"
+    r"expected '<document start>'|unexpected end of stream"
+)
+"""Said of a line that is often not the one to mend."""
 _SAID_WHERE_IT_BEGAN = ("unexpected end of stream", "expected ',' or")
 
 
@@ -145,7 +151,7 @@ def _compose(text: str) -> Node | None:
             node: Node | None = YAML(typ="safe", pure=True).compose(text)
             return node
     except MarkedYAMLError as error:
-        raise _UnreadableError(*_explain(error)) from None
+        raise _UnreadableError(*_explain(error, text)) from None
     except ReaderError as error:
         line_number = text.count("\n", 0, int(error.position)) + 1
         raise _UnreadableError("a control character that YAML does not allow: delete it", line_number) from None
@@ -159,13 +165,15 @@ def _compose(text: str) -> Node | None:
         raise _UnreadableError("is not valid YAML") from None
 
 
-def _explain(error: MarkedYAMLError) -> tuple[str, int]:
+def _explain(error: MarkedYAMLError, text: str) -> tuple[str, int]:
     said = error.problem or ""
     mark = error.problem_mark
+    if mark is not None and re.search(_MAY_BE_A_SLIP, said) and (slip := find_slip(text, mark.line + 1)):
+        return slip[1], slip[0]
     if any(words in said for words in _SAID_WHERE_IT_BEGAN) and error.context_mark is not None:
         mark = error.context_mark
     line = mark.line + 1 if mark is not None else 1
-    return next((text for pattern, text in _SYNTAX if re.search(pattern, said)), "is not valid YAML here"), line
+    return next((words for pattern, words in _SYNTAX if re.search(pattern, said)), "is not valid YAML here"), line
 
 
 def _place(node: Node) -> Place:

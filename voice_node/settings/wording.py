@@ -3,7 +3,7 @@
 import difflib
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, TypeGuard, get_args, get_origin
 
 import annotated_types
@@ -31,6 +31,8 @@ _HINTS: Mapping[KeyPath, str] = {
     ("session", "tools"): "MCP servers that the service calls; `mcp` and `tools` of this home stand at the left edge",
     ("session", "turn_detection"): "`type: server_vad` and `type: semantic_vad` are the kinds with keys",
 }
+_WORD = re.compile(r"(\w+)(\s*=\s*|:(?=\S)|\s+|$)(\S?)")
+"""A key, what stands where `: ` belongs, and how its value begins."""
 _CONTAINERS = {"model_type", "model_attributes_type", "dict_type"}
 
 
@@ -64,6 +66,19 @@ def fields_at(path: KeyPath) -> dict[str, FieldInfo]:
             found = [section.model_fields[part].annotation for section in sections if part in section.model_fields]
             sections = [section for annotation in found for section in sections_in(annotation)]
     return {name: info for section in sections for name, info in section.model_fields.items()}
+
+
+def find_lacking(content: str, known: Collection[str]) -> str | None:
+    """What lacks between a key and its value, or behind a dash, where `content` holds one of the `known` keys."""
+    if re.match(r"-[A-Za-z\"'{\[]", content):
+        return "a space is missing behind the `-`"
+    match = _WORD.match(content)
+    if match is None or (match[1] not in known and match[3] not in ("[", "{")):
+        return None
+    word, between, _ = match.groups()
+    if "=" in between:
+        return f"`=` stands where a `:` belongs: write `{word}: ` and the value"
+    return f"a space is missing behind `{word}:`" if between == ":" else f"a `:` is missing behind `{word}`"
 
 
 def sections_in(annotation: Any) -> Iterator[type[Section]]:
@@ -136,6 +151,8 @@ def _refused(expected: str, value: Any, path: KeyPath) -> str:
             return f"must be {expected}, not text: take the quotes away"
         if value == "":
             return f"must be {expected}, not empty{hint}"
+        if expected.startswith(("keys", "a list")) and (said := find_lacking(value, fields_at(path))):
+            return said
     if expected.startswith("text") and isinstance(value, bool | int | float):
         return f"must be {expected}, not {_kind_of(value)}: put quotes around it"
     amount = _items(len(value)) if isinstance(value, list) and "a list" in expected else shown(value, path)
@@ -226,6 +243,8 @@ def _field(path: KeyPath) -> FieldInfo | None:
 def _unknown(path: KeyPath) -> str:
     name = str(path[-1])
     known = list(fields_at(path[:-1]))
+    if said := find_lacking(name, known):
+        return said
     near = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.6)
     if near:
         return f"there is no such key: did you mean `{near[0]}`?"
