@@ -12,10 +12,10 @@ from pathlib import Path
 from tests.benchmarks.room import write_room
 from tests.fakes.broker import Broker
 from tests.fakes.wire_net import WireNet
-from tests.system.faults import Home
 from tests.system.goal import Result
 from tests.system.soak import write_hour
 from tests.system.soak_server import SoakServer
+from tests.system.stormy_house import Home
 
 CAP_MINUTES = 2
 LONGEST_UTTERANCE_S = 30

@@ -28,7 +28,7 @@ import numpy as np
 from tests.benchmarks.room import RECORDING, instant_server, write_room
 from tests.fakes.broker import Broker
 from tests.fakes.proxy import FaultProxy
-from tests.system.faults import Home
+from tests.system.stormy_house import Home
 
 log = logging.getLogger(__name__)
 
