@@ -1,5 +1,6 @@
 """The scripts, as somebody calls them who only wants to know what they are."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ from tests.benchmarks.parts import PARTS
 SCRIPTS = Path(__file__).parents[2] / "script"
 
 
-@pytest.mark.parametrize("name", ["bench", "check_wheels", "faults", "fuzz", "soak"])
+@pytest.mark.parametrize("name", ["bench", "check_wheels", "demo", "faults", "fuzz", "lint", "soak", "test"])
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["more", "--help"]])
 def test_help_installs_nothing(tmp_path: Path, name: str, words: list[str]) -> None:
     folder = tmp_path / "script"
@@ -26,6 +27,25 @@ def test_help_installs_nothing(tmp_path: Path, name: str, words: list[str]) -> N
     assert (
         "it installs" in subprocess.run([folder / name], capture_output=True, text=True, timeout=30, check=False).stderr
     )
+
+
+@pytest.mark.parametrize("name", ["install", "setup", "setup_home_assistant"])
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_of_what_installs_does_nothing(tmp_path: Path, name: str, word: str) -> None:
+    folder = tmp_path / "script"
+    folder.mkdir()
+    shutil.copy(SCRIPTS / name, folder)
+    environ = {"HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"]}
+    command = [folder / name, word]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"usage: script/{name}" in done.stdout
+    assert list(tmp_path.rglob("*")) == [folder, folder / name]
+
+
+def test_every_script_is_asked_for_its_help() -> None:
+    asked = {"bench", "check_wheels", "demo", "faults", "fuzz", "lint", "soak", "test"}
+    assert {path.name for path in SCRIPTS.iterdir()} == asked | {"install", "setup", "setup_home_assistant"}
 
 
 def test_the_help_of_the_benchmarks_names_every_part() -> None:
