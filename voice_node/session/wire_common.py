@@ -200,10 +200,11 @@ def _service_acts(source: Mapping[str, Any]) -> ev.ServerEvent:
 
 
 def _function_call(item: Mapping[str, Any]) -> ev.FunctionCall | None:
+    """A call. What of it cannot be read becomes what no tool takes, so that the model is told: it waits for that."""
     if item.get("type") != "function_call" or item.get("status", "completed") != "completed":
         return None  # cut off in the middle: its arguments may be half a JSON
-    arguments = "{}" if item.get("arguments") is None else read.text(item, "arguments") or "{}"
-    return ev.FunctionCall(read.name(item, "call_id"), read.name(item, "name"), arguments)
+    arguments = "{}" if item.get("arguments") is None else read.text_or(item, "arguments", "null") or "{}"
+    return ev.FunctionCall(read.name(item, "call_id"), read.text_or(item, "name", "")[: read.LONGEST_ID], arguments)
 
 
 def _each(reader: Callable[[Mapping[str, Any]], T | None], items: Iterable[Mapping[str, Any]]) -> Iterator[T]:
