@@ -48,12 +48,10 @@ async def test_a_room_s_own_login_hears_its_answers(tmp_path: Path, broker: Brok
 async def test_a_login_that_may_hear_nothing_is_thought_of(
     tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = write_room(tmp_path, broker.port, mqtt={"username": "voice_node_bedroom"})
-    monkeypatch.setenv("MQTT_PASSWORD", USERS["voice_node_bedroom"])
+    room = write_room(tmp_path, broker.port, mqtt={"username": "bedroom"})
+    monkeypatch.setenv("MQTT_PASSWORD", USERS["bedroom"])
     done = await run("stop", room, "--timeout", "0.3")
-    assert "does it run, and may voice_node_bedroom hear all of voice_node/kitchen/# at the broker?" in str(
-        done.exception
-    )
+    assert "does it run, and may bedroom hear all of voice_node/kitchen/# at the broker?" in str(done.exception)
 
 
 async def test_a_text_that_no_message_carries_is_said_in_plain_words(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from voice_node.settings.schema import MqttSettings, TlsSettings
         ("mqtt://192.168.1.10", "192.168.1.10", 1883, None),
         ("broker.lan", "broker.lan", 1883, None),
         ("broker.lan:1884", "broker.lan", 1884, None),
-        ("mqtt://home@broker.lan:1884", "broker.lan", 1884, "home"),
+        ("mqtt://homeassistant@broker.lan:1884", "broker.lan", 1884, "homeassistant"),
         ("mqtt://[fe80::1]:1884", "fe80::1", 1884, None),
         ("mqtts://broker.lan", "broker.lan", 8883, None),
     ],

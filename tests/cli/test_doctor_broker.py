@@ -20,7 +20,7 @@ from voice_node.settings.secrets import Secrets
 pytestmark = pytest.mark.skipif(bool(fake.ABSENT), reason=fake.ABSENT)
 
 ACL = (Path(__file__).parents[2] / "config" / "mosquitto" / "acl.example").read_text()
-USER = "voice_node_kitchen"
+USER = "kitchen"
 PASSWORD = "canary-of-the-broker"
 DISCOVERY = "homeassistant/device/voice_node_kitchen/config"
 
@@ -66,8 +66,18 @@ async def test_a_login_with_the_shipped_rights_is_well_whatever_mqtt_it_speaks()
             assert found["commands"].status is Status.OK
             assert "voice_node/kitchen/request/diagnose arrives" in found["commands"].text
             assert found["room"].text == "does not run at the moment"
-            assert found["discovery"].status is Status.WARNING  # the broker keeps nothing of it
-            assert found["Home Assistant"].status is Status.OK
+            assert [finding.status for finding in found.values()] == [Status.OK] * 5
+            assert "when it was started once" in found["discovery"].text
+            found = await look(patient(broker.port, username=USER, protocol=protocol, is_running=True))
+            assert found["discovery"].status is Status.WARNING  # it should be there by now
+            assert DISCOVERY in found["discovery"].advice
+
+
+async def test_a_room_that_runs_with_the_shipped_rights_gets_no_warning() -> None:
+    with guarded() as broker:
+        async with keeping(broker, availability="online", discovery='{"components": {"state": {}}}'):
+            found = await look(patient(broker.port, username=USER, is_running=True))
+            assert [finding.status for finding in found.values()] == [Status.OK] * 5
 
 
 async def test_a_wrong_password_and_a_broker_that_is_away() -> None:

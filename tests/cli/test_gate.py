@@ -107,6 +107,13 @@ def test_one_recording_is_drawn_at_a_time(room: Path, tmp_path: Path) -> None:
     assert "--plot draws one recording" in run.stderr
 
 
+def test_a_picture_that_cannot_be_written_is_refused_at_once(room: Path, tmp_path: Path) -> None:
+    for name in ("p.jpg", "p"):
+        run = voice_node("gate", room, tmp_path / "a.wav", "--plot", tmp_path / name)
+        assert run.returncode == 2
+        assert f"{name}: the name must end with .png, .svg or .pdf" in run.stderr
+
+
 @needs_speech
 def test_without_the_second_opinion_the_detector_decides_alone(room: Path, recording: Path) -> None:
     room.write_text("room: kitchen\ngate: {confirm: off}\n")

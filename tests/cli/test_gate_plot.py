@@ -46,6 +46,16 @@ def test_a_recording_becomes_a_picture(tmp_path: Path, seconds: int, probability
     assert (width > 3000) == (seconds == 100)
 
 
+@pytest.mark.parametrize(
+    ("name", "begin"), [("a.png", b"\x89PNG"), ("a.PNG", b"\x89PNG"), ("a.svg", b"<?xml"), ("a.pdf", b"%PDF")]
+)
+def test_the_ending_says_what_is_written(tmp_path: Path, name: str, begin: bytes) -> None:
+    from voice_node.cli.gate_plot import draw
+
+    draw(tmp_path / name, "a.wav", tone(300, RATE_HZ, 1000), RATE_HZ, observations(1, None), [SEGMENT])
+    assert (tmp_path / name).read_bytes().startswith(begin)
+
+
 def test_an_empty_recording_is_an_empty_picture(tmp_path: Path) -> None:
     from voice_node.cli.gate_plot import draw
 

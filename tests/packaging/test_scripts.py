@@ -36,7 +36,7 @@ def test_help_of_what_installs_does_nothing(tmp_path: Path, name: str, word: str
     folder.mkdir()
     shutil.copy(SCRIPTS / name, folder)
     environ = {"HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"]}
-    command = [folder / name, word]
+    command = [str(folder / name), word]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"usage: script/{name}" in done.stdout

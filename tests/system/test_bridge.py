@@ -149,7 +149,7 @@ async def answer(worker: MqttSpy) -> None:
         await worker.publish(seen.topic.removesuffix("call") + "result", json.dumps(result))
 
 
-USERS = {"kitchen": "k", "hall": "h", "worker": "w", "fleet": "f", "home": "o", "guest": "g"}
+USERS = {"kitchen": "k", "hall": "h", "worker": "w", "fleet": "f", "homeassistant": "o", "guest": "g"}
 CALL, RESULT = "voice_node/kitchen/tool/set_light/call", "voice_node/kitchen/tool/set_light/result"
 SAY, MUTE, STATE = "voice_node/kitchen/request/say", "voice_node/kitchen/mute/set", "voice_node/kitchen/state"
 WORDS = "voice_node/kitchen/transcript"
@@ -159,7 +159,7 @@ WRITERS = {
     "hall": set(),
     "worker": {RESULT},
     "fleet": set(),
-    "home": {RESULT, SAY, MUTE},
+    "homeassistant": {RESULT, SAY, MUTE},
     "guest": set(),
 }
 READERS = {
@@ -167,7 +167,7 @@ READERS = {
     "hall": set(),
     "worker": {CALL},
     "fleet": {STATE},
-    "home": set(TOPICS),
+    "homeassistant": set(TOPICS),
     "guest": set(),
 }
 
@@ -205,7 +205,7 @@ async def test_a_real_room_lives_under_the_pattern(tmp_path: Path) -> None:
     with Broker(users=users, acl=ACL) as broker:
         room = write_room(tmp_path, broker.port, mqtt={"username": "kitchen", "discovery": False})
         with Program(tmp_path, "run", room, environ={"MQTT_PASSWORD": "k"}) as node:
-            async with home(broker.port, username="home", password="o") as spy:
+            async with home(broker.port, username="homeassistant", password="o") as spy:
                 await online(spy)
                 await ask(spy)
                 assert (await event(spy, "turn_finished"))["status"] == "completed"

@@ -157,7 +157,7 @@ async def _kept(visit: _Visit, topics: Topics, patient: Patient) -> list[Finding
     is_online = kept.get(topics.availability) == b"online"
     return [
         _room(patient, is_online=is_online),
-        _discovery(patient, kept.get(topics.discovery), is_known=topics.availability in kept),
+        _discovery(patient, topics, kept.get(topics.discovery), is_known=topics.availability in kept),
         _home_assistant(kept.get(topics.home_assistant_status)),
     ]
 
@@ -172,14 +172,16 @@ def _room(patient: Patient, *, is_online: bool) -> Finding:
     return Finding("room", Status.OK, "runs, and is online" if is_online else "does not run at the moment")
 
 
-def _discovery(patient: Patient, document: bytes | None, *, is_known: bool) -> Finding:
+def _discovery(patient: Patient, topics: Topics, document: bytes | None, *, is_known: bool) -> Finding:
     if not patient.settings.mqtt.discovery:
         return Finding("discovery", Status.OK, "switched off (mqtt.discovery: false)")
     if document is None:
-        if not is_known:
-            text = "the broker keeps nothing of this room yet, or this login may not read it"
-            return Finding("discovery", Status.WARNING, text, "Start the room once: then Home Assistant finds it.")
-        advice = "A login that may only write there sees nothing: then all is well if Home Assistant shows the device."
+        if not is_known and not patient.is_running:
+            text = "the broker keeps nothing of this room: Home Assistant finds it when it was started once"
+            return Finding("discovery", Status.OK, text)
+        advice = (
+            f"May this login read {topics.discovery}, as in config/mosquitto/acl.example? If not, Home Assistant tells."
+        )
         return Finding("discovery", Status.WARNING, "no discovery document is seen at the broker", advice)
     count = _components(document)
     if not count:

@@ -19,7 +19,10 @@ from voice_node.gate.webrtc import WebrtcDetector
 from voice_node.model.audio import Frame
 from voice_node.model.speech import Speech, SpeechEnded
 from voice_node.settings.load import load_room
+from voice_node.settings.problem import one_of
 from voice_node.settings.schema import RoomSettings
+
+PICTURES = (".png", ".svg", ".pdf")
 
 
 @dataclass(slots=True)
@@ -45,13 +48,15 @@ class _Heard:
 @click.argument("files", metavar="FILE.wav...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "is_json", is_flag=True, help="One JSON object a line instead of a table.")
 @click.option("--trace", "is_traced", is_flag=True, help="Every change and why, and every 100 ms what was heard.")
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw one recording into this PNG.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw one recording into this .png, .svg or .pdf."
+)
 def gate(room: Path, files: tuple[Path, ...], is_json: bool, is_traced: bool, plot: Path | None) -> None:
     """Show what the gate of ROOM.yaml would have sent of recordings.
 
     Times count from the start of each recording. The last line, on stderr, is the share that would have been sent.
     """
-    draw = None if plot is None else _drawing(files)
+    draw = None if plot is None else _drawing(plot, files)
     settings = load_room(room).settings
     is_observed, is_drawn = is_traced or plot is not None, plot is not None
     heard = [
@@ -74,7 +79,9 @@ def gate(room: Path, files: tuple[Path, ...], is_json: bool, is_traced: bool, pl
     click.echo(f"{count} {noun}: {sent_ms / 1000:.1f} of {total_ms / 1000:.1f} s ({share:.1f} %) are sent", err=True)
 
 
-def _drawing(files: Sequence[Path]) -> Callable[..., None]:
+def _drawing(plot: Path, files: Sequence[Path]) -> Callable[..., None]:
+    if plot.suffix.lower() not in PICTURES:
+        raise click.BadParameter(f"{plot}: the name must end with {one_of(PICTURES)}", param_hint="--plot")
     if len(files) > 1:
         raise click.UsageError("--plot draws one recording: give one")
     if find_spec("matplotlib") is None:

@@ -26,9 +26,10 @@ def draw(
     observations: Sequence[Observation],
     segments: Sequence[SpeechEnded],
 ) -> None:
-    """Write a PNG: waveform, level over noise floor, verdicts, probabilities; what was sent is shaded in each.
+    """Write a picture: waveform, level over noise floor, verdicts, probabilities; what was sent is shaded in each.
 
     Args:
+        path: its ending says which kind of picture: one that matplotlib writes.
         pcm: the recording as the gate heard it, mono s16le.
         segments: those that were sent.
     """
@@ -83,7 +84,7 @@ def draw(
         axes.grid(axis="x", color="#dddddd", linewidth=0.6)
         axes.set_axisbelow(True)
     waves.set_xlim(0, duration_s)
-    figure.savefig(path, format="png")
+    figure.savefig(path, format=path.suffix[1:].lower())
 
 
 def _envelope(pcm: bytes, rate_hz: int) -> tuple["np.ndarray[tuple[int], np.dtype[np.float64]]", ...]:
