@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.benchmarks.measure import Figure, Skipped
 from tests.benchmarks.results import PartResult
+from tests.benchmarks.room import environment
 
 _FINDINGS = "findings.json"
 _MOST_S = 1800.0
@@ -31,7 +32,7 @@ def measure_alone(name: str, timeout_s: float = _MOST_S) -> PartResult:
     measured_at, load = f"{datetime.now(UTC):%Y-%m-%d %H:%M}", os.getloadavg()[0]
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="voice-node-bench-") as place:
-        failure = _run(
+        failure = run_part(
             [sys.executable, "-m", "tests.benchmarks.alone", name, place], Path(place) / "complaint.txt", timeout_s
         )
         figures, skipped = _read(Path(place) / _FINDINGS)
@@ -44,11 +45,12 @@ def stop_all() -> None:
     _stopping.set()
 
 
-def _run(command: list[str], complaints: Path, timeout_s: float) -> str:
-    """Why it failed; empty where it did not."""
+def run_part(command: list[str], complaints: Path, timeout_s: float) -> str:
+    """Why it failed; empty where it did not. Its state is beside its `complaints`."""
     with complaints.open("w") as file:
         # A session of its own, so that what it started ends with it.
-        child = subprocess.Popen(command, stderr=file, start_new_session=True)
+        # And a state of its own: what earlier runs had left to publish made the turns of this one late.
+        child = subprocess.Popen(command, stderr=file, start_new_session=True, env=environment(complaints.parent))
         overdue_at = time.monotonic() + timeout_s
         try:
             while (code := child.poll()) is None:
