@@ -221,6 +221,13 @@ def test_what_the_broker_refuses_is_no_bad_input() -> None:
     assert errors(told) == ["broker_refused"]
 
 
+def test_an_outbox_that_cannot_be_written_is_no_bad_input() -> None:
+    board = Switchboard()
+    board.router.started(board.now)
+    told = board.gets(cmd.OutboxTrouble("the outbox cannot be written (disk full): what waits is kept in memory alone"))
+    assert errors(told) == ["outbox"]
+
+
 @pytest.mark.parametrize(
     "command", [cmd.HomeAssistantStatus(is_online=True), cmd.BrokerChanged(is_connected=False, detail="gone")]
 )

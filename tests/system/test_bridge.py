@@ -201,8 +201,7 @@ async def test_one_pattern_keeps_every_room_to_itself() -> None:
 
 
 async def test_a_real_room_lives_under_the_pattern(tmp_path: Path) -> None:
-    users = {**USERS, "homeassistant": "a"}
-    with Broker(users=users, acl=ACL) as broker:
+    with Broker(users=USERS, acl=ACL) as broker:
         room = write_room(tmp_path, broker.port, mqtt={"username": "kitchen", "discovery": False})
         with Program(tmp_path, "run", room, environ={"MQTT_PASSWORD": "k"}) as node:
             async with home(broker.port, username="homeassistant", password="o") as spy:

@@ -170,6 +170,14 @@ class BrokerRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class OutboxTrouble:
+    """What waits for the broker cannot be kept on disk, such as one that is full; everything else goes on."""
+
+    detail: str
+    """What is wrong and what comes of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerChanged:
     """The broker came or went."""
 
@@ -194,6 +202,7 @@ Command = (
     | HomeAssistantStatus
     | BadInput
     | BrokerRefused
+    | OutboxTrouble
     | BrokerChanged
 )
 """Closed: match it with `assert_never`."""

@@ -234,6 +234,8 @@ class Router:
                     actions = [rep.Response(name, detail, {}, reply_to)]
             case cmd.BrokerRefused(place, detail):
                 actions = self.problem("broker_refused", f"{place}: {detail}")
+            case cmd.OutboxTrouble(detail):
+                actions = self.problem("outbox", detail)
             case cmd.RoomClaims(room, claim_id, gives_way_to):
                 actions = [ctl.HearClaim(room, claim_id, gives_way_to)]
             case cmd.HomeAssistantStatus(is_online):
