@@ -27,6 +27,9 @@ from voice_node.session import connection
 from voice_node.settings.secrets import Secrets
 from voice_node.sound_stages import Recordings
 
+POOL = "asyncio_"
+"""What the loop's own pool of threads calls them: it begins one more when all are busy, up to its bound."""
+
 _process = psutil.Process()
 
 
@@ -70,7 +73,7 @@ def sample(pipes: CountingPipes, tasks: int | None = None) -> None:
         "rss": _process.memory_info().rss,
         "traced": traced,
         "descriptors": len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - each entry is a number, no file
-        "threads": threading.active_count(),
+        "threads": sum(not thread.name.startswith(POOL) for thread in threading.enumerate()),
         "tasks": len(asyncio.all_tasks()) if tasks is None else tasks,
     }
     print(json.dumps(held), flush=True)  # noqa: T201 - what the command is for
