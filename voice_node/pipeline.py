@@ -212,6 +212,8 @@ class Pipeline:
         if isinstance(messages, Unencodable):
             log.warning("a %s cannot be published: %s", messages.place, messages.why)
             self._perform(self._stages.router.problem("unencodable", f"{messages.place}: {messages.why}"))
+            if messages.aside is not None:
+                self._stages.broker.offer(messages.aside)
             return
         for message in messages:
             self._stages.broker.offer(message)

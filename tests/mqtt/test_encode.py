@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any, get_args
@@ -26,7 +27,7 @@ from voice_node.model.report import (
 )
 from voice_node.model.turn import Transcript
 from voice_node.mqtt.encode import Unencodable, delayed, encode
-from voice_node.mqtt.message import LARGEST_PAYLOAD, Message
+from voice_node.mqtt.message import LARGEST_ASIDE, LARGEST_PAYLOAD, Message
 from voice_node.mqtt.topics import Topics
 
 TOPICS = Topics("voice_node", "kitchen")
@@ -255,6 +256,73 @@ def test_what_cannot_be_written_is_a_value_without_the_content(report: Report) -
     assert answer.place == type(report).__name__
     assert answer.why
     assert SECRET not in answer.why
+
+
+ODD_TEXT = SECRET + "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("report", "topic", "holds"),
+    [
+        (replace(FINAL, text=SECRET * 20_000), "transcript", {"text": SECRET * 20_000, "item_id": "i1"}),
+        (replace(FINAL, text=ODD_TEXT), "transcript", {"text": ODD_TEXT, "room": "kitchen"}),
+        (replace(FINAL, turn_id="\udfff"), "transcript", {"turn_id": "\udfff"}),
+        (
+            Happening(EventType.TURN_FINISHED, {"usage": SECRET * 20_000}, "t1"),
+            "event",
+            {"event_type": "turn_finished", "usage": SECRET * 20_000, "turn_id": "t1"},
+        ),
+        (Happening(EventType.TURN_FINISHED, {"usage": float("inf")}, "t1"), "event", {"usage": float("inf")}),
+    ],
+)
+def test_what_may_wait_and_cannot_be_sent_is_there_to_be_set_aside(
+    report: Report, topic: str, holds: dict[str, Any]
+) -> None:
+    answer = flaw(report)
+    aside = answer.aside
+    assert aside is not None
+    assert aside.topic == TOPICS.branch + topic
+    assert aside.flaw == answer.why
+    assert SECRET not in answer.why
+    content = json.loads(aside.payload)
+    assert content | holds == content
+
+
+def test_a_size_is_told_with_its_topic() -> None:
+    why = flaw(replace(FINAL, text="x" * 70_000)).why
+    assert "voice_node/kitchen/transcript" in why
+    assert "70182 bytes" in why
+    assert "voice_node/kitchen/event has 700" in flaw(Happening(EventType.ERROR, {"text": "x" * 70_000})).why
+
+
+@pytest.mark.parametrize(
+    "report",
+    [replace(FINAL, text="\U0001f600" * 10**6), Happening(EventType.TURN_FINISHED, {"usage": "x" * 10**7}, "t1")],
+)
+def test_what_is_set_aside_is_cut(report: Report) -> None:
+    aside = flaw(report).aside
+    assert aside is not None
+    assert len(aside.payload) == LARGEST_ASIDE
+
+
+@pytest.mark.parametrize("value", [DEEP, CYCLE, {("a",): 1}])
+def test_where_nothing_can_be_written_at_least_its_topic_is(value: Any) -> None:
+    aside = flaw(Happening(EventType.TURN_FINISHED, {"usage": value}, "t1")).aside
+    assert aside is not None
+    assert (aside.topic, aside.payload) == (TOPICS.event, b"")
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        replace(FINAL, text=ODD_TEXT, is_final=False),
+        Happening(EventType.TOOL_CALL, {"arguments": {"text": ODD_TEXT}}, "t1"),
+        CallReport("c", "t", "tool", {"text": ODD_TEXT}, NOW, LATER),
+        Info({"text": ODD_TEXT}),
+    ],
+)
+def test_what_may_not_wait_is_not_set_aside(report: Report) -> None:
+    assert flaw(report).aside is None
 
 
 def test_a_kept_message_leaves_room_for_its_delay() -> None:

@@ -14,9 +14,9 @@ import pytest
 
 from tests.fakes.until import until
 from voice_node.mqtt import outbox as module
-from voice_node.mqtt.message import Message
-from voice_node.mqtt.outbox import MOST_PARKED, Outbox
-from voice_node.mqtt.outgoing import MOST_KEPT, OLDEST_KEPT_MS, Kept
+from voice_node.mqtt.message import LARGEST_ASIDE, Message
+from voice_node.mqtt.outbox import MOST_PARKED, MOST_PARKED_BYTES, Outbox
+from voice_node.mqtt.outgoing import MOST_KEPT, MOST_KEPT_BYTES, OLDEST_KEPT_MS, Kept
 
 
 def kept(number: int, size: int = 0) -> Message:
@@ -102,6 +102,56 @@ async def test_the_parked_are_set_aside_with_the_reason_and_bounded(tmp_path: Pa
     async with opened(tmp_path):
         pass
     assert table(tmp_path, "SELECT count(*) FROM parked") == [(0,)]
+
+
+def aside(number: int, size: int) -> Message:
+    payload = json.dumps({"n": number}).encode().ljust(size)
+    return Message("a/transcript", payload, 1, is_kept=True, flaw="large")
+
+
+async def test_what_was_never_kept_is_set_aside_too_and_bounded_in_bytes(tmp_path: Path) -> None:
+    async with opened(tmp_path) as it:
+        for number in range(10):
+            it.box.set_aside(aside(number, LARGEST_ASIDE), f"why {number}")
+            await it.level()
+    newest = [f"why {n}" for n in range(10 - MOST_PARKED_BYTES // LARGEST_ASIDE, 10)]
+    assert table(tmp_path, "SELECT why FROM parked ORDER BY number") == [(why,) for why in newest]
+    assert table(tmp_path, "SELECT topic, length(payload) FROM parked LIMIT 1") == [("a/transcript", LARGEST_ASIDE)]
+    assert size_of(tmp_path) < 17 * 1024 * 1024
+    async with opened(tmp_path) as it:
+        assert it.found == [], "it is not tried again"
+
+
+async def test_what_is_set_aside_while_the_disk_is_away_is_bounded_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 0.05)
+    place = tmp_path / "state"
+    place.write_text("a file where the directory should be")
+    async with opened(place) as it:
+        for number in range(10):
+            it.box.set_aside(aside(number, LARGEST_ASIDE), f"why {number}")
+        assert sum(len(parked.row.message.payload) for parked in it.box._unparked) <= MOST_PARKED_BYTES
+        place.unlink()
+        await it.level()
+    assert table(place, "SELECT why FROM parked ORDER BY number DESC LIMIT 1") == [("why 9",)]
+
+
+async def test_the_cap_holds_with_everything_full(tmp_path: Path) -> None:
+    """As much as may wait, and as much as may be parked: nothing is in trouble."""
+    async with opened(tmp_path) as it:
+        for number in range(MOST_KEPT_BYTES // 1000):
+            it.box.put(str(number), kept(number, 900))
+        await it.level()
+        for number in range(20):
+            it.box.set_aside(aside(number, LARGEST_ASIDE), "why")
+            await it.level()
+        for number in range(100):
+            it.box.remove(str(number))
+            it.box.put(f"more {number}", kept(number, 900))
+        await it.level()
+        assert it.troubles == []
+    assert size_of(tmp_path) < 17 * 1024 * 1024
 
 
 def size_of(directory: Path) -> int:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -51,6 +52,9 @@ class Notes:
 
     def park(self, identity: str, why: str) -> None:
         self.parked.append((number_of(self.kept.pop(identity)), why))
+
+    def set_aside(self, message: Message, why: str) -> None:
+        self.parked.append((number_of(message), why))
 
 
 class Line(Outgoing):
@@ -302,6 +306,20 @@ def test_a_refused_message_is_parked_and_makes_way(outgoing: Line, is_too_large:
     assert outgoing.notes.parked == [(0, "too large")]
     assert outgoing.settle_all() == [1, 2]
     assert (outgoing.parked, outgoing.dropped) == (1, 0)
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_what_can_never_be_sent_is_parked_at_once_and_makes_way(outgoing: Line, is_open: bool) -> None:
+    if is_open:
+        outgoing.open(10, 0)
+    outgoing.offer(kept(0), 0)
+    outgoing.offer(replace(kept(1), flaw="too large"), 0)
+    outgoing.offer(kept(2), 0)
+    assert outgoing.notes.parked == [(1, "too large")]
+    assert (outgoing.parked, outgoing.dropped, outgoing.kept) == (1, 0, 2)
+    if not is_open:
+        outgoing.open(10, 0)
+    assert outgoing.settle_all() == [0, 2]
 
 
 def test_a_refused_message_that_may_not_wait_is_dropped(outgoing: Line) -> None:

@@ -1,7 +1,7 @@
 """Reports to messages, exactly as the MQTT contract has them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, assert_never
@@ -24,7 +24,7 @@ from voice_node.model.report import (
     Usages,
 )
 from voice_node.model.turn import Transcript
-from voice_node.mqtt.message import LARGEST_PAYLOAD, Message
+from voice_node.mqtt.message import LARGEST_ASIDE, LARGEST_PAYLOAD, Message
 from voice_node.mqtt.topics import SETTINGS, Topics
 
 _ROOM_FOR_DELAY = 32
@@ -39,6 +39,8 @@ class Unencodable:
     """The kind of report."""
     why: str
     """For people; never the content."""
+    aside: Message | None = None
+    """What may wait is not lost: this is to be set aside. It has a flaw, and at most `LARGEST_ASIDE` bytes."""
 
 
 def encode(report: Report, topics: Topics, now: datetime) -> tuple[Message, ...] | Unencodable:
@@ -49,17 +51,15 @@ def encode(report: Report, topics: Topics, now: datetime) -> tuple[Message, ...]
         topics: the room's topics; their room stands in every JSON of a turn.
         now: with a time zone; a tool call expires by the time that is left.
     """
-    place = type(report).__name__
     try:
         return _messages(report, topics, now)
     except UnicodeEncodeError:  # a ValueError, but its text repeats the content
-        return Unencodable(place, "a text holds half of a surrogate pair, which UTF-8 cannot carry")
+        why = "a text holds half of a surrogate pair, which UTF-8 cannot carry"
     except RecursionError:
-        return Unencodable(place, "a value is nested too deeply")
+        why = "a value is nested too deeply"
     except (ValueError, TypeError) as error:
-        return Unencodable(
-            place, error.args[0] if isinstance(error, _FlawError) else "a value cannot be written as JSON"
-        )
+        why = error.args[0] if isinstance(error, _FlawError) else "a value cannot be written as JSON"
+    return Unencodable(type(report).__name__, why, _aside(report, topics, why))
 
 
 def delayed(message: Message, delayed_ms: int) -> Message:
@@ -110,6 +110,26 @@ def _messages(report: Report, topics: Topics, now: datetime) -> tuple[Message, .
             assert_never(report)
 
 
+def _aside(report: Report, topics: Topics, why: str) -> Message | None:
+    """What of a report that may wait can be kept of it at all."""
+    match report:
+        case Transcript(is_final=True):
+            return _set_aside(topics.transcript, lambda: _words(report, topics), why)
+        case Happening(event_type=EventType.TURN_FINISHED):
+            return _set_aside(topics.event, lambda: _told(report, topics), why)
+        case _:
+            return None
+
+
+def _set_aside(topic: str, content: Callable[[], Mapping[str, Any]], why: str) -> Message:
+    try:
+        text = json.dumps(content(), ensure_ascii=False, default=_plain)
+        payload = text.encode(errors="backslashreplace")[:LARGEST_ASIDE]  # in JSON that escapes half a character
+    except (ValueError, TypeError, RecursionError):
+        payload = b""
+    return Message(topic, payload, qos=1, is_kept=True, flaw=why)
+
+
 def _transcript(transcript: Transcript, topics: Topics) -> Message:
     if not transcript.is_final:
         return _message(topics.partial_transcript, _words(transcript, topics), qos=0)
@@ -145,10 +165,15 @@ def _last_words(words: LastWords, topics: Topics) -> Message:
     return _latest(topic, _json(content)) if words.is_retained else _message(topic, content)
 
 
-def _happening(happening: Happening, topics: Topics) -> Message:
+def _told(happening: Happening, topics: Topics) -> dict[str, Any]:
     content: dict[str, Any] = {**happening.fields, "event_type": happening.event_type, "room": topics.room}
     if happening.turn_id is not None:
         content["turn_id"] = happening.turn_id
+    return content
+
+
+def _happening(happening: Happening, topics: Topics) -> Message:
+    content = _told(happening, topics)
     return _message(topics.event, content, is_kept=happening.event_type is EventType.TURN_FINISHED)
 
 
@@ -203,8 +228,7 @@ def _setting(setting: SettingState) -> bytes:
 
 
 def _latest(topic: str, payload: bytes) -> Message:
-    if len(payload) > LARGEST_PAYLOAD:
-        raise _FlawError(f"it is larger than {LARGEST_PAYLOAD} bytes")
+    _check_size(topic, payload, LARGEST_PAYLOAD)
     return Message(topic, payload, qos=1, is_retained=True, is_latest=True)
 
 
@@ -219,8 +243,7 @@ def _message(
     correlation: bytes | None = None,
 ) -> Message:
     payload = _json(content)
-    if len(payload) > LARGEST_PAYLOAD - _ROOM_FOR_DELAY:
-        raise _FlawError(f"it is larger than {LARGEST_PAYLOAD - _ROOM_FOR_DELAY} bytes")
+    _check_size(topic, payload, LARGEST_PAYLOAD - _ROOM_FOR_DELAY)
     return Message(
         topic,
         payload,
@@ -230,6 +253,11 @@ def _message(
         response_topic=response_topic,
         correlation=correlation,
     )
+
+
+def _check_size(topic: str, payload: bytes, largest: int) -> None:
+    if len(payload) > largest:
+        raise _FlawError(f"the message to {topic} has {len(payload)} bytes, and may have {largest}")
 
 
 def _json(value: Any) -> bytes:

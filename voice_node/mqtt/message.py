@@ -7,6 +7,8 @@ from voice_node.mqtt.topics import is_publishable
 
 LARGEST_PAYLOAD = 64 * 1024
 """Bytes, both ways."""
+LARGEST_ASIDE = 1024 * 1024
+"""Bytes of what can never be sent and is set aside."""
 LARGEST_CORRELATION = 256
 """Bytes, both ways."""
 
@@ -34,12 +36,15 @@ class Message:
     """What is left of its time; the broker is told whole seconds, rounded up."""
     response_topic: str | None = None
     correlation: bytes | None = None
+    flaw: str | None = None
+    """Why it can never be sent: it is only set aside, for people to see. Its payload need not be what it should be."""
 
     def __post_init__(self) -> None:
         if not is_publishable(self.topic):
             raise ValueError("the topic is empty, too long, or holds a wildcard or NUL")
-        if len(self.payload) > LARGEST_PAYLOAD:
-            raise ValueError(f"the payload is larger than {LARGEST_PAYLOAD} bytes")
+        largest = LARGEST_PAYLOAD if self.flaw is None else LARGEST_ASIDE
+        if len(self.payload) > largest:
+            raise ValueError(f"the payload is larger than {largest} bytes")
         if self.response_topic is not None and not is_publishable(self.response_topic):
             raise ValueError("the response topic is empty, too long, or holds a wildcard or NUL")
         if self.correlation is not None and len(self.correlation) > LARGEST_CORRELATION:

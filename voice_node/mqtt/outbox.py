@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 RETRY_S = 3.0
 MOST_PARKED = 50
+MOST_PARKED_BYTES = 4 * 1024 * 1024
 _MOST_PAGES = 4096
 """Of 4 KiB."""
 _VERSION = 1
@@ -128,11 +129,19 @@ class Outbox:
         self._start_flush()
 
     def park(self, identity: str, why: str) -> None:
-        """Set it aside with the reason, for people to see. The newest `MOST_PARKED` stay, as long as others would."""
+        """Set it aside with the reason, for people to see.
+
+        The newest `MOST_PARKED` and `MOST_PARKED_BYTES` stay, as long as others would.
+        """
         row = self._kept.get(identity)
         if row is not None:
-            self._unparked = [*self._unparked, _Parked(row, why)][-MOST_PARKED:]
+            self._unparked = _newest([*self._unparked, _Parked(row, why)])
         self.remove(identity)
+
+    def set_aside(self, message: Message, why: str) -> None:
+        """The same for one that was never put."""
+        self._unparked = _newest([*self._unparked, _Parked(_Row("", time.time(), message), why)])
+        self._start_flush()
 
     @property
     def _is_behind(self) -> bool:
@@ -184,7 +193,7 @@ class Outbox:
             # What ended meanwhile needs no writing, but nobody knows whether it was written.
             self._unremoved |= removed | {identity for identity in written if identity not in self._kept}
             self._unwritten = {name: row for name, row in written.items() if name in self._kept} | self._unwritten
-            self._unparked = [*parked, *self._unparked][-MOST_PARKED:]
+            self._unparked = _newest([*parked, *self._unparked])
             raise
 
     def _try_again(self) -> None:
@@ -266,9 +275,21 @@ class _Disk:
 
     def _trim(self, connection: sqlite3.Connection) -> None:
         connection.execute(
-            "DELETE FROM parked WHERE number <= (SELECT max(number) FROM parked) - ? OR at < ?",
-            (MOST_PARKED, time.time() - OLDEST_KEPT_MS / 1000),
+            "DELETE FROM parked WHERE number <= (SELECT max(number) FROM parked) - ? OR at < ? OR number IN"
+            " (SELECT number FROM (SELECT number, sum(length(payload)) OVER (ORDER BY number DESC) AS size FROM parked)"
+            " WHERE size > ?)",
+            (MOST_PARKED, time.time() - OLDEST_KEPT_MS / 1000, MOST_PARKED_BYTES),
         )
+
+
+def _newest(parked: list[_Parked]) -> list[_Parked]:
+    """As many as may stay."""
+    size = 0
+    for place, one in enumerate(reversed(parked)):
+        size += len(one.row.message.payload)
+        if place == MOST_PARKED or size > MOST_PARKED_BYTES:
+            return parked[len(parked) - place :]
+    return parked
 
 
 def _read(identity: str, at: float, topic: str, payload: bytes) -> _Row | None:

@@ -20,7 +20,8 @@ Rules:
 7. Poison: the broker ends the connection because of what it was sent. Then what was in flight goes one at a time, and
    the one that is alone in flight when it happens again is given up. Where the broker gives no reason (MQTT 3.1.1), an
    end like any other looks the same: only who is alone `MOST_SUSPICIONS` times in a row is given up.
-8. A kept message that is given up as poison, or that the broker refuses, is parked with the reason.
+8. A kept message that is given up as poison, or that the broker refuses, is parked with the reason; one that has a
+   flaw is parked at once.
 
 Every drop is counted. Times are milliseconds of a monotonic clock, handed in.
 """
@@ -64,6 +65,9 @@ class Keeper(Protocol):
 
     def park(self, identity: str, why: str) -> None:
         """It cannot be delivered: it is set aside for people to see."""
+
+    def set_aside(self, message: Message, why: str) -> None:
+        """The same for one that was never kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,10 @@ class Outgoing:
 
     def offer(self, message: Message, now_ms: int) -> None:
         """Take `message` for sending, by the rules above."""
-        if message.is_latest:
+        if message.flaw is not None:
+            self._keeper.set_aside(message, message.flaw)
+            self.parked += 1
+        elif message.is_latest:
             self._latest[message.topic] = message
             if self._is_open:
                 self._replace(message, now_ms)
