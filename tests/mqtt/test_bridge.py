@@ -17,7 +17,7 @@ from tests.fakes.mqtt_spy import MqttSpy, Seen
 from tests.fakes.proxy import FaultProxy
 from tests.fakes.until import until
 from tests.mqtt.node import BRANCH, call, message, node, transcript
-from voice_node.model.command import BadInput, BrokerChanged, BrokerRefused, SetMute, Stop
+from voice_node.model.command import BrokerChanged, BrokerRefused, OutboxTrouble, SetMute, Stop
 from voice_node.model.report import Discovery, EventType, GateOpen, Happening, Info, NodeState, State
 from voice_node.mqtt import bridge as module
 from voice_node.mqtt.bridge import Published
@@ -174,7 +174,7 @@ async def test_what_waited_outlives_the_process(broker: Broker, tmp_path: Path) 
 async def test_without_a_disk_everything_goes_on(broker: Broker, tmp_path: Path) -> None:
     (tmp_path / "outbox.db").mkdir()
     async with MqttSpy(broker.port) as spy, node(broker.port, directory=tmp_path) as (bridge, told):
-        assert (await told.next(BadInput)).place == "outbox"
+        assert "cannot be written" in (await told.next(OutboxTrouble)).detail
         bridge.offer(transcript("i0"))
         await spy.wait_for(lambda seen: _item(seen) == "i0")
 

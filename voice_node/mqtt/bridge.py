@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import assert_never
 
-from voice_node.model.command import BadInput, BrokerChanged, BrokerRefused, Command
+from voice_node.model.command import BrokerChanged, BrokerRefused, Command, OutboxTrouble
 from voice_node.mqtt.connection import LOST, Accepted, Acknowledged, Connection, Ended, Event, Subscribed
 from voice_node.mqtt.decode import decode
 from voice_node.mqtt.message import Incoming, Message
@@ -323,7 +323,7 @@ class Bridge:
         self._pump()
 
     def _outbox_trouble(self, why: str) -> None:
-        self._tell(BadInput("outbox", why))
+        self._tell(OutboxTrouble(why))
 
     def _close(self, event: Ended) -> None:
         detail = event.detail
