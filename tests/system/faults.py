@@ -271,6 +271,7 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=0, help="at least so many tool calls for each seed")
     wishes = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # who asks it for the list of models is refused
     outcomes = []
     for place, seed in enumerate(wishes.seeds):
         share = wishes.faults // len(wishes.seeds) + (place < wishes.faults % len(wishes.seeds))

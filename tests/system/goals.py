@@ -28,6 +28,7 @@ from tests.system.recovery_sound import microphone_back
 from tests.system.round_trip import round_trips
 from tests.system.soak import MEBIBYTE, Soaked, soak
 from tests.system.stale import storm_of_commands
+from tests.systemd.hang import hangs
 
 LONGEST_DAY_S = 600.0
 LONGEST_FUZZING_S = 300.0
@@ -76,7 +77,11 @@ async def _stale(size: Size, _folder: Path) -> list[Result]:
 
 async def _recovery(size: Size, folder: Path) -> list[Result]:
     results = [await microphone_back(folder, size.of(3, 50), size.seed), *await recover(size.of(1, 5))]
-    return results if size.is_short else results + await away(600)
+    if size.is_short:
+        return results
+    machine = folder / "hang"
+    machine.mkdir()
+    return [*results, *await away(600), await asyncio.to_thread(hangs, machine, 50, size.seed)]
 
 
 async def _day(size: Size, folder: Path) -> list[Result]:
@@ -161,7 +166,11 @@ PROGRAMS: dict[tuple[str, ...], Program] = {
     ("G8",): _tests("G8", ("tests/system/test_poison.py", "tests/mqtt/test_outgoing.py")),
     ("G9",): _disk,
     ("G10",): _round_trip,
-    ("G11",): _tests("G11", ("tests/systemd/test_unit.py", "tests/systemd/test_local_unit.py")),
+    ("G11",): _tests(
+        "G11",
+        ("tests/systemd/test_unit.py", "tests/systemd/test_local_unit.py"),
+        ("tests/systemd/test_container.py",),
+    ),
     ("G12",): _tests(
         "G12", ("tests/system/test_canary.py", "tests/mqtt/test_tls.py", "tests/config/test_mosquitto.py")
     ),
