@@ -52,6 +52,15 @@ def test_payloads(payload: Any, arguments: dict[str, Any], result: Any) -> None:
     assert sent(arguments, payload) == result
 
 
+@pytest.mark.parametrize("payload", ["{a}{a}{a}{a}{a}", {"a": "{a}", "b": ["{a}{a}", "{a}", "{a}"]}])
+def test_an_order_that_no_message_can_hold_is_an_argument_that_is_too_long(payload: Any) -> None:
+    assert sent({"a": "x" * 10_000}, payload)
+    with pytest.raises(BadArguments, match="too long"):
+        sent({"a": "x" * 16_000}, payload)
+    with pytest.raises(BadArguments, match="too long"):
+        sent({"a": "\U0001f600" * 4_000}, payload)
+
+
 def test_words_within_a_text_must_be_there() -> None:
     with pytest.raises(BadArguments, match="state: is needed"):
         order(tool("a/b", "set {state}"), {})

@@ -2,12 +2,15 @@ import json
 import socket
 import threading
 from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voice_node.model.report import CallReport, EventType, Happening
 from voice_node.router.tools import (
     MAX_ARGUMENT_CHARS,
     MAX_DEPTH,
@@ -309,3 +312,20 @@ def test_names_are_no_longer_than_their_patterns_take() -> None:
         box.read("light", '{"ab": 1}')
     with pytest.raises(BadArguments, match="a name is longer than 64"):
         box.read("light", json.dumps({"a" * 65: 1}))
+
+
+def test_arguments_that_no_message_can_hold_are_too_long() -> None:
+    """A character is up to four bytes, and a number may be longer when it is written again."""
+    assert read_object(json.dumps({"a": "\U0001f600" * 10_000}, ensure_ascii=False))
+    with pytest.raises(BadArguments, match="longer than"):
+        read_object(json.dumps({"a": "\U0001f600" * 16_000}, ensure_ascii=False))
+    for text in (
+        '{"a":"' + "\u20ac" * 15_900 + '"}',
+        '{"a":"' + "\\u0001" * 2_500 + '"}',
+        '{"a":[' + "1e15," * 990 + '"' + "\u20ac" * 10_000 + '"]}',
+    ):
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        call = CallReport("c" * 256, "t" * 256, "n" * 64, read_object(text), now, now + timedelta(seconds=5))
+        asked = Happening(EventType.TOOL_CALL, {"arguments": call.arguments, "call_id": call.call_id}, call.turn_id)
+        assert len(json.dumps(asdict(call), default=str, ensure_ascii=False).encode()) < 64_000
+        assert len(json.dumps(asdict(asked), default=str, ensure_ascii=False).encode()) < 64_000

@@ -22,6 +22,8 @@ from voice_node.model.json_text import BadJson, read_json
 from voice_node.router.tools import BadArguments
 from voice_node.settings.tools import Tool
 
+LARGEST_ORDER = 64 * 1024
+"""Bytes that a message may have."""
 LONGEST_REPORT = 2048
 """Characters of a device's message that the model is shown."""
 
@@ -44,15 +46,18 @@ def order(tool: Tool, arguments: Mapping[str, Any]) -> Order | None:
     """What a call of this tool publishes; None where an automation answers it. Raises BadArguments."""
     if tool.publish is None:
         return None
-    payload = tool.publish.payload
-    if isinstance(payload, str):
-        text = _text(payload, arguments)
+    template = tool.publish.payload
+    if isinstance(template, str):
+        text = _text(template, arguments)
     else:
-        text = json.dumps(_filled(payload, arguments), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(_filled(template, arguments), ensure_ascii=False, allow_nan=False)
     expected, timeout_s = None, tool.timeout_s
     if tool.expect is not None:
         expected, timeout_s = _topic(tool.expect.topic, arguments), tool.expect.timeout_s
-    return Order(_topic(tool.publish.topic, arguments), text.encode(), expected, timeout_s)
+    payload = text.encode()
+    if len(payload) > LARGEST_ORDER:
+        raise BadArguments("the arguments are too long for this tool's message")
+    return Order(_topic(tool.publish.topic, arguments), payload, expected, timeout_s)
 
 
 def confirmation(payload: bytes) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from voice_node.settings.schema import RoomSettings
 from voice_node.settings.tools import Tool
 
 MAX_ARGUMENT_CHARS = MOST_CHARS
+MAX_ARGUMENT_BYTES = 48_000
+"""So that a call with them fits into one message of 64 KiB, however its numbers are written."""
 MAX_DEPTH = 16
 MAX_VALUES = 1000
 """Some checks of JSON Schema take time that grows with the square of this: `uniqueItems` a tenth of a second for it."""
@@ -105,6 +107,8 @@ def read_object(text: str) -> dict[str, Any]:
     """A JSON object, read strictly: no NaN, no duplicate keys, no numbers or nesting that break what comes after."""
     if len(text) > MAX_ARGUMENT_CHARS:
         raise BadArguments(f"the arguments are longer than {MAX_ARGUMENT_CHARS} characters")
+    if len(text.encode(errors="replace")) > MAX_ARGUMENT_BYTES:
+        raise BadArguments(f"the arguments are longer than {MAX_ARGUMENT_BYTES} bytes")
     try:
         values = read_json(text or "{}", deepest=MAX_DEPTH - 1, most_values=MAX_VALUES, largest=2**53)
     except BadJson as error:
