@@ -27,6 +27,7 @@ Every drop is counted. Times are milliseconds of a monotonic clock, handed in.
 """
 
 import json
+from bisect import insort
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -89,8 +90,6 @@ class _Entry:
     """Of a kept message; others have none."""
     number: int = 0
     """The place in the order of kept messages."""
-    unheard_ms: int | None = None
-    """Since when nobody is there to hear it."""
 
 
 @dataclass(slots=True)
@@ -125,9 +124,12 @@ class Outgoing:
         self._waiting: deque[_Entry] = deque()
         self._in_flight: dict[int, _Entry] = {}
         self._kept: dict[str, _Entry] = {}
+        """In their order."""
         self._kept_bytes = 0
         self._last_number = 0
         self._audiences: dict[str, _Audience] = {}
+        self._silent_since_ms: dict[str, int] = {}
+        """By topic: since when nobody is there to hear, over all connections."""
 
     @property
     def waiting(self) -> int:
@@ -195,7 +197,7 @@ class Outgoing:
         self.dropped += len(others)
         for entry in self._kept.values():
             entry.is_late = True
-        self._waiting = deque(sorted(self._kept.values(), key=_number))
+        self._waiting = deque(self._kept.values())
         return poison
 
     def take(self, now_ms: int) -> Message | None:
@@ -223,8 +225,9 @@ class Outgoing:
             return
         self._forget(entry)
         audience = self._audience(entry)
-        audience.is_heard, audience.is_silent, audience.probe = True, False, None
+        self._silent_since_ms.pop(entry.message.topic, None)
         self._release(audience)
+        audience.is_heard, audience.is_silent, audience.probe = True, False, None
 
     def put_off(self, ticket: int, now_ms: int) -> None:
         """The broker took it, and nobody was there to hear it; or it has no room for now."""
@@ -235,15 +238,9 @@ class Outgoing:
         audience.is_heard, audience.is_silent = False, True
         if audience.probe is entry:
             audience.probe = None
-        audience.held.append(entry)
-        audience.held.sort(key=_number)
-        for held in list(audience.held):
-            held.is_late = True
-            held.unheard_ms = now_ms if held.unheard_ms is None else held.unheard_ms
-            if now_ms - held.unheard_ms >= UNHEARD_MS:
-                audience.held.remove(held)
-                self._forget(held)
-                self.unheard += 1
+        entry.is_late = True
+        insort(audience.held, entry, key=_number)
+        self._give_up_unheard(audience.held, self._silent_since_ms.setdefault(entry.message.topic, now_ms), now_ms)
 
     def deny(self, ticket: int, why: str) -> Message | None:
         """The broker refuses what was sent under `ticket`; returns it, or None for a ticket of another."""
@@ -281,12 +278,24 @@ class Outgoing:
     def _audience(self, entry: _Entry) -> _Audience:
         return self._audiences.setdefault(entry.message.topic, _Audience())
 
+    def _give_up_unheard(self, held: list[_Entry], since_ms: int, now_ms: int) -> None:
+        for place, entry in enumerate(held):
+            if now_ms - max(since_ms, entry.offered_ms) < UNHEARD_MS:
+                del held[:place]
+                return
+            self._forget(entry)
+            self.unheard += 1
+        held.clear()
+
     def _probe(self, audience: _Audience) -> None:
         if audience.is_silent and audience.probe is None and audience.held:
             audience.probe = audience.held.pop(0)
+            audience.probe.is_late = True
             self._waiting.appendleft(audience.probe)
 
     def _release(self, audience: _Audience) -> None:
+        for entry in audience.held if audience.is_silent else ():
+            entry.is_late = True
         self._waiting.extendleft(reversed(audience.held))
         audience.held.clear()
 
@@ -352,10 +361,9 @@ class Outgoing:
     def _bound_kept(self, now_ms: int) -> None:
         """Drop the oldest that is not in flight until the bounds hold."""
         flying = set(self._in_flight.values())
-        for entry in sorted(self._kept.values(), key=_number) if self._is_beyond(now_ms) else ():
-            is_old = now_ms - entry.offered_ms > OLDEST_KEPT_MS
-            if entry in flying or not (is_old or self._is_full()):
-                continue
+        while (entry := next((entry for entry in self._kept.values() if entry not in flying), None)) is not None:
+            if not self._is_full() and now_ms - entry.offered_ms <= OLDEST_KEPT_MS:
+                return
             held = self._audience(entry).held
             if entry in held:
                 held.remove(entry)
@@ -366,10 +374,6 @@ class Outgoing:
 
     def _is_full(self) -> bool:
         return len(self._kept) > MOST_KEPT or self._kept_bytes > MOST_KEPT_BYTES
-
-    def _is_beyond(self, now_ms: int) -> bool:
-        oldest = next(iter(self._kept.values()), None)
-        return self._is_full() or (oldest is not None and now_ms - oldest.offered_ms > OLDEST_KEPT_MS)
 
 
 def identify(message: Message) -> str:
