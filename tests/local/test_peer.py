@@ -1,6 +1,9 @@
 import asyncio
 import base64
 import json
+from typing import Any
+
+import pytest
 
 from tests.local.client import needs_espeak, needs_sox, utter
 from tests.local.line import line, message
@@ -69,12 +72,48 @@ async def test_items_have_the_places_and_the_ids_that_the_client_chose() -> None
         assert (added["item"]["id"], added["previous_item_id"], done["previous_item_id"]) == ("two", None, None)
         added, _ = await peer.say("conversation.item.create", item=message("six"), previous_item_id="two")
         assert added["previous_item_id"] == "two"
-        (error,) = await peer.say("conversation.item.create", item=message("ten"), previous_item_id="none")
-        assert (error["error"]["code"], error["error"]["param"]) == ("item_not_found", "previous_item_id")
+        added, _ = await peer.say("conversation.item.create", item=message("ten"), previous_item_id="")
+        assert added["previous_item_id"] == "one"
         (retrieved,) = await peer.say("conversation.item.retrieve", item_id="six")
         assert retrieved["item"]["content"] == [{"type": "input_text", "text": "six"}]
         (deleted,) = await peer.say("conversation.item.delete", item_id="six")
         assert deleted["item_id"] == "six"
+
+
+@pytest.mark.parametrize(
+    ("event", "code", "words"),
+    [
+        (
+            {"type": "conversation.item.create", "previous_item_id": "x", "item": message("ten")},
+            "item_create_invalid_previous_item_id",
+            "Error adding item: the previous item with id 'x' does not exist.",
+        ),
+        (
+            {"type": "conversation.item.retrieve", "item_id": "x"},
+            "item_retrieve_invalid_item_id",
+            "Error retrieving item: the item with id 'x' does not exist.",
+        ),
+        (
+            {"type": "conversation.item.delete", "item_id": "x"},
+            "item_delete_invalid_item_id",
+            "Error deleting item: the item with id 'x' does not exist.",
+        ),
+        (
+            {"type": "conversation.item.truncate", "item_id": "x", "content_index": 0, "audio_end_ms": 0},
+            "item_truncate_invalid_item_id",
+            "Error truncating item: the item with id 'x' does not exist.",
+        ),
+    ],
+    ids=["create", "retrieve", "delete", "truncate"],
+)
+async def test_items_that_are_not_there_are_told_as_clients_know_it(
+    event: dict[str, Any], code: str, words: str
+) -> None:
+    """Clients go on after these codes; for pipecat any other ends the session."""
+    async with line() as peer:
+        fields = {name: value for name, value in event.items() if name != "type"}
+        (error,) = await peer.say(event["type"], **fields, event_id="e1")
+        assert (error["error"]["code"], error["error"]["message"], error["error"]["event_id"]) == (code, words, "e1")
 
 
 async def test_what_is_missing_is_named() -> None:

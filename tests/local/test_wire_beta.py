@@ -138,7 +138,7 @@ async def test_every_field_of_the_session_is_kept() -> None:
         ({"type": "response.create", "response": {"modalities": ["x"]}}, "invalid_value", "response.modalities[0]"),
         ({"type": "response.create", "response": {"audio": {}}}, "unknown_parameter", "response.audio"),
         ({"type": "transcription_session.update", "session": {}}, "invalid_value", "session.type"),
-        ({"type": "conversation.item.delete", "item_id": "x"}, "item_not_found", "item_id"),
+        ({"type": "conversation.item.delete", "item_id": 5}, "invalid_type", "item_id"),
     ],
 )
 async def test_errors_name_the_field_of_the_beta(event: dict[str, Any], code: str, param: str) -> None:

@@ -24,6 +24,11 @@ _CONTENT = {
     "system": ("input_text",),
     "assistant": ("output_text", "text"),
 }
+_AFTER = ("item_create_invalid_previous_item_id", "adding item: the previous item")
+_RETRIEVE = ("item_retrieve_invalid_item_id", "retrieving item: the item")
+_DELETE = ("item_delete_invalid_item_id", "deleting item: the item")
+_TRUNCATE = ("item_truncate_invalid_item_id", "truncating item: the item")
+"""OpenAI's codes and words for an item that is not there. Clients live on after these: they race with truncation."""
 
 
 @dataclass(slots=True)
@@ -57,15 +62,15 @@ class Conversation:
         self._items: list[Item] = []
 
     def add(self, item: Item, previous_item_id: str | None = None) -> str | None:
-        """Put the item last, or after another (`root`: first); the id of the one before it. Raises Refused."""
+        """Put the item last, or after another (`root`: first, "": last); the id of the one before. Raises Refused."""
         if any(other.id == item.id for other in self._items):
             raise Refused("invalid_value", "An item with this id is already there.", "item.id")
         if previous_item_id == "root":
             index = 0
-        elif previous_item_id is None:
+        elif not previous_item_id:
             index = len(self._items)
         else:
-            index = self._index(previous_item_id, "previous_item_id") + 1
+            index = self._index(previous_item_id, _AFTER, "previous_item_id") + 1
         self._items.insert(index, item)
         before = self._items[index - 1].id if index else None
         length = sum(_length(other.content) for other in self._items)
@@ -75,7 +80,7 @@ class Conversation:
 
     def get(self, item_id: object) -> Item:
         """Raises Refused where it is not there."""
-        return self._items[self._index(item_id, "item_id")]
+        return self._items[self._index(item_id, _RETRIEVE)]
 
     def replace(self, content: dict[str, Any]) -> None:
         """Give the item of this id its final content; nothing where it was deleted meanwhile."""
@@ -87,11 +92,11 @@ class Conversation:
 
     def delete(self, item_id: object) -> None:
         """Raises Refused where it is not there."""
-        del self._items[self._index(item_id, "item_id")]
+        del self._items[self._index(item_id, _DELETE)]
 
     def truncate(self, item_id: object, content_index: object, audio_end_ms: object) -> tuple[int, int]:
         """Forget what was not played of a spoken item; index and milliseconds as they are now. Raises Refused."""
-        item = self.get(item_id)
+        item = self._items[self._index(item_id, _TRUNCATE)]
         parts = item.content.get("content", [])
         is_spoken = parts[0]["type"] == "output_audio" if parts else item.audio_ms > 0  # it may still be in work
         if item.content.get("role") != "assistant" or not is_spoken:
@@ -121,13 +126,16 @@ class Conversation:
         """The newest item's."""
         return self._items[-1].id if self._items else None
 
-    def _index(self, item_id: object, param: str) -> int:
+    def _index(self, item_id: object, absent: tuple[str, str], param: str = "item_id") -> int:
         if item_id is None:
             raise missing(param)
+        if not isinstance(item_id, str):
+            raise Refused("invalid_type", f"Expected a string for '{param}'.", param)
         for index, item in enumerate(self._items):
             if item.id == item_id:
                 return index
-        raise Refused("item_not_found", f"There is no item with the id given in '{param}'.", param)
+        code, words = absent
+        raise Refused(code, f"Error {words} with id '{item_id[:_LONGEST_ID]}' does not exist.")
 
 
 def entries_of(items: Sequence[Item]) -> Iterator[Entry]:
