@@ -199,7 +199,11 @@ async def test_row_18_no_tool_is_called_for_what_nobody_may_have_said() -> None:
             call(f"r{number}", f"c{number}"),
         )
 
-    script = (*greet(), *turn(1), heard(1, "Thank you for watching", -3.0), *turn(2), heard(2, "light on", -0.01))
+    def refusal(event: dict[str, Any]) -> bool:
+        return event["item"]["call_id"] == "c1" and "refused" in event["item"]["output"]
+
+    script = (*greet(), *turn(1), heard(1, "Thank you for watching", -3.0))
+    script += (Expect("conversation.item.create", refusal), *turn(2), heard(2, "light on", -0.01))
     script += (Expect("conversation.item.create"), Expect("response.create"), reply("r3"))
     values: dict[str, Any] = {"include": ["item.input_audio_transcription.logprobs"], "least_confidence": 0.5}
     async with RealtimeServer(script) as server, node(server.url, **values) as room:
