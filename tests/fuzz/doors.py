@@ -37,7 +37,7 @@ DOORS = {
 
 
 INPUTS = sum(door.share for door in DOORS.values())
-PART = 50_000
+PART = 20_000
 """Inputs that a process takes at a time."""
 
 
