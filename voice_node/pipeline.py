@@ -163,6 +163,7 @@ class Pipeline:
             except StopAsyncIteration:
                 break
             await self._take(item)
+        self._perform(stages.router.ended(stages.clock()))
         if self._failures:
             await self._tell_first(self._failures[0])
         await stages.broker.stop()

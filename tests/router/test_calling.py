@@ -188,6 +188,19 @@ def test_each_end_of_a_call_is_written_down_once() -> None:
     ]
 
 
+def test_what_is_open_when_the_node_ends_is_written_down() -> None:
+    node = board()
+    node.hears(call("c1"))
+    node.hears(call("c2", turn_id="t2", name="door", arguments="{}"))
+    actions = node.router.ended(node.now)
+    assert audit(actions) == [
+        ("light", "voice", "never", "allowed", "rule", None, "abandoned"),
+        ("door", "voice", "mqtt", "refused", "nobody", "abandoned", "not_done"),
+    ]
+    assert len(actions) == 2, "there is nobody left to tell"
+    assert node.router.ended(node.now) == []
+
+
 def test_a_call_of_a_typed_turn_says_so() -> None:
     node = board()
     (turn,) = of(ctl.AskText, node.gets(cmd.Ask("light on")))

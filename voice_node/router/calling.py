@@ -209,6 +209,14 @@ class Calling:
             actions += self._problems.tell("confirmed_unused", detail, turn_id)
         return [*more, *actions]
 
+    def ended(self, now: Moment) -> list[Action]:
+        """The node ends: what is open is written down, and nobody is left to be told."""
+        written = [
+            action for call in self._calls.abandon_all() for action in self._audit_published(call, "abandoned", now)
+        ]
+        written += self._decided(self._confirmation.ended(now), now)
+        return [action for action in written if isinstance(action, ctl.Audit)]
+
     def _decided(self, waiting: Waiting, now: Moment) -> list[Action]:
         actions, decisions = waiting
         for decided in decisions:

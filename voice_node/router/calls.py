@@ -111,6 +111,10 @@ class Calls:
             self._close(call, Ending.ABANDONED)
         return calls
 
+    def abandon_all(self) -> list[OpenCall]:
+        """Close what is open."""
+        return [call for call_id in list(self._open) if (call := self.abandon(call_id)) is not None]
+
     @property
     def next_deadline(self) -> float | None:
         """When the first open call expires."""

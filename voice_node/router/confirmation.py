@@ -190,6 +190,10 @@ class Confirmation:
         self._questions.void()
         return self._give_up(list(self._held.values()), "stopped", "refused: the person said stop", now)
 
+    def ended(self, now: Moment) -> Outcome:
+        """The node ends."""
+        return self._give_up(list(self._held.values()), "abandoned", "refused: the room begins anew", now)
+
     def muted(self, now: Moment) -> Outcome:
         """The microphone is closed: what was said before it makes the service call nobody any more."""
         over = [held for held in self._held.values() if held.wish.is_of_service]

@@ -159,6 +159,10 @@ class Router:
         """The broker has a call."""
         return self._calling.delivered(call_id, now)
 
+    def ended(self, now: Moment) -> list[Action]:
+        """The node ends, whatever is open."""
+        return self._calling.ended(now)
+
     def problem(self, code: str, detail: str, turn_id: str | None = None) -> list[Action]:
         """Tell home automation that something is wrong."""
         return self._problems.tell(code, detail, turn_id)
