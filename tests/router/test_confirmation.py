@@ -187,6 +187,17 @@ def test_a_typed_turn_is_no_yes() -> None:
     assert output(again)["status"] == "confirmation_needed"
 
 
+def test_a_question_that_was_forgotten_with_the_conversation_has_no_yes() -> None:
+    node = board()
+    node.hears(call("c1", name="by_voice", arguments="{}"))
+    node.hears(finished("t1"))
+    node.gets(cmd.Reset())
+    says(node, "yes")
+    again = node.hears(call("c2", "t2", "by_voice", "{}"))
+    assert published(again) == []
+    assert output(again)["status"] == "confirmation_needed"
+
+
 # pin
 
 

@@ -183,9 +183,9 @@ class Calling:
         """How long a person may take to answer a question."""
         self._confirmation.follow_up(duration_ms)
 
-    def typed(self) -> None:
-        """A turn begins that nobody spoke."""
-        self._confirmation.typed()
+    def forget_questions(self) -> None:
+        """A turn begins that nobody spoke, or the conversation is forgotten: no yes counts any more."""
+        self._confirmation.forget_questions()
 
     def stop(self, now: Moment) -> list[Action]:
         """Somebody said stop."""

@@ -203,8 +203,8 @@ class Confirmation:
         """How long a person may take to answer."""
         self._questions.follow_up(duration_ms)
 
-    def typed(self) -> None:
-        """A turn begins that nobody spoke."""
+    def forget_questions(self) -> None:
+        """No yes counts any more."""
         self._questions.void()
 
     @property

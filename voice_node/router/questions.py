@@ -12,7 +12,7 @@ Rules
    so does a turn without words. It must begin within the follow-up time after the room fell silent.
 4. The yes is good for one call with the same name and arguments, in the turn of the yes. With that turn it ends.
 5. A model may be quicker than the transcript: its second call then waits for it (`WAIT`), for 12 s at most.
-6. Turns that somebody typed never answer a question: they void it.
+6. Turns that somebody typed never answer a question: they void it. So does a reset: the model has forgotten it.
 """
 
 from dataclasses import dataclass, field

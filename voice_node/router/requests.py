@@ -57,7 +57,7 @@ class Requests:
                 return [ctl.SayText(turn_id, text, volume), Response("say", None, {"turn_id": turn_id}, reply_to)]
             case cmd.Ask(text, instructions, reply_to):
                 turn_id = self._begin(is_followed=False)
-                self._calling.typed()
+                self._calling.forget_questions()
                 return [
                     ctl.AskText(turn_id, text, instructions),
                     Response("ask", None, {"turn_id": turn_id}, reply_to),
@@ -65,6 +65,7 @@ class Requests:
             case cmd.Decide():
                 return self._calling.decide(request, now)
             case cmd.Reset(reply_to):
+                self._calling.forget_questions()
                 return [ctl.ResetConversation(), Response("reset", reply_to=reply_to)]
             case cmd.Reload(reply_to):
                 return [ctl.ReloadSettings(reply_to)]
