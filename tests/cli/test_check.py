@@ -34,6 +34,23 @@ def test_a_good_file_is_one_line(room: Path) -> None:
     assert result.stderr == ""
 
 
+def test_a_name_without_its_ending_is_understood(room: Path) -> None:
+    result = run(room.with_suffix(""))
+    assert result.exit_code == 78
+    assert result.stderr == f"{room.with_suffix('')}: there is no such file: did you mean {room}?\n"
+
+
+def test_secrets_beside_the_file_are_found(room: Path) -> None:
+    room.write_text(room.read_text() + "mqtt: {username: kitchen}\n")
+    result = run(room)
+    assert result.exit_code == 78
+    assert "`credentials/NAME/mqtt_password` beside NAME.yaml" in result.stderr
+    folder = room.parent / "credentials" / "kitchen"
+    folder.mkdir(parents=True)
+    (folder / "mqtt_password").write_text("p\n")
+    assert run(room).exit_code == 0
+
+
 def test_warnings_do_not_fail(room: Path) -> None:
     room.write_text("room: kitchen\nsession: {provider: openai, model: gpt-realtime}\n")
     result = run(room, OPENAI_API_KEY="x")

@@ -45,7 +45,17 @@ def test_the_version() -> None:
 def test_an_unknown_command_is_a_mistake_in_calling() -> None:
     result = CliRunner().invoke(group, ["dance"])
     assert result.exit_code == 2
-    assert "No such command 'dance'" in result.output
+    assert "No such command 'dance'." in result.output
+    assert "Did you mean" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("chekc", "check"), ("Doctor", "doctor"), ("a.yaml", "voice-node run a.yaml")]
+)
+def test_what_was_probably_meant_is_told(typed: str, meant: str) -> None:
+    result = CliRunner().invoke(group, [typed])
+    assert result.exit_code == 2
+    assert f"Did you mean `{meant}`?" in result.output
 
 
 def test_a_mistake_in_calling_is_shown_with_the_usage() -> None:

@@ -56,7 +56,7 @@ def test_what_cannot_be(change: dict[str, Any]) -> None:
 
 def test_a_token_in_the_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
     text = complaints(tmp_path, "mcp:\n - {name: home, url: 'http://home/', allow: [a], token: abc}")
-    assert "credential `mcp_<name>`" in text
+    assert "`credentials/NAME/mcp_<name>`" in text
     assert "abc" not in text
 
 

@@ -105,8 +105,8 @@ def test_nothing_shows_a_secret() -> None:
 def test_a_cloud_needs_a_key(provider: str, auth: str) -> None:
     settings = room(session={"provider": provider, "auth": auth})
     assert check_secrets(settings, Secrets()) == [
-        f"session.provider: {provider} needs an API key: give it as the credential `openai_api_key` "
-        "or in the environment variable OPENAI_API_KEY"
+        f"session.provider: {provider} needs an API key: give it in the file `credentials/NAME/openai_api_key` "
+        "beside NAME.yaml or in the environment variable OPENAI_API_KEY"
     ]
     assert check_secrets(settings, read_secrets({"OPENAI_API_KEY": "k"})) == []
 
@@ -121,8 +121,8 @@ def test_nobody_else_needs_a_key(session: dict[str, object]) -> None:
 def test_a_user_name_needs_a_password() -> None:
     settings = room(mqtt={"username": "node"})
     assert check_secrets(settings, Secrets()) == [
-        "mqtt.username: a user name needs its password: give it as the credential `mqtt_password` "
-        "or in the environment variable MQTT_PASSWORD"
+        "mqtt.username: a user name needs its password: give it in the file `credentials/NAME/mqtt_password` "
+        "beside NAME.yaml or in the environment variable MQTT_PASSWORD"
     ]
     assert check_secrets(settings, read_secrets({"MQTT_PASSWORD": "p"})) == []
 
@@ -177,8 +177,8 @@ def test_the_token_of_an_mcp_server_has_its_name(tmp_path: Path) -> None:
 def test_a_tool_that_asks_for_the_code_needs_one(tmp_path: Path) -> None:
     settings = room(tools=[{"name": "unlock", "description": "x", "confirm": "pin"}])
     assert check_secrets(settings, Secrets()) == [
-        "tools[unlock].confirm: pin needs the code: give it as the credential `pin` "
-        "or in the environment variable VOICE_NODE_PIN"
+        "tools[unlock].confirm: pin needs the code: give it in the file `credentials/NAME/pin` "
+        "beside NAME.yaml or in the environment variable VOICE_NODE_PIN"
     ]
     assert check_secrets(settings, read_secrets({"VOICE_NODE_PIN": "4711"})) == []
     (tmp_path / "pin").write_text("123456\n")

@@ -116,7 +116,8 @@ async def _listen(settings: RoomSettings, console: Console) -> Stretches:
             speech = await listening.speech(noise, meter.show)
     except CaptureLost as error:
         raise CaptureLost(
-            f"{error}\nIs it in use? A room that runs holds it: systemctl stop voice-node@{settings.room}"
+            f"{error}\n`voice-node devices` lists microphones. "
+            f"A room that runs holds its own: systemctl stop voice-node@{settings.room}"
         ) from None
     finally:
         await listening.close()

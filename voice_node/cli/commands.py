@@ -1,5 +1,6 @@
 """The command line. Each command is imported only when it is called, so that `run` starts without what people need."""
 
+import difflib
 import importlib
 
 import click
@@ -8,9 +9,13 @@ from voice_node.model.errors import NodeError
 from voice_node.version import VERSION
 
 COMMANDS = {
-    "run": ("voice_node.cli.run", "run", "Run a room until it is told to stop."),
+    "demo": ("voice_node.cli.demo", "demo", "Show a whole room at work, with everything it needs."),
     "init": ("voice_node.cli.init", "init", "Write a room file from a few questions."),
     "check": ("voice_node.cli.check", "check", "Check room files and say what is wrong with them."),
+    "doctor": ("voice_node.cli.doctor", "doctor", "Look at everything that a room needs."),
+    "devices": ("voice_node.cli.devices", "devices", "List microphones and speakers."),
+    "calibrate": ("voice_node.cli.calibrate", "calibrate", "Find gain and gate settings by listening to the room."),
+    "run": ("voice_node.cli.run", "run", "Run a room until it is told to stop."),
     "say": ("voice_node.cli.ask_room", "say", "Let a room say something."),
     "ask": ("voice_node.cli.ask_room", "ask", "Ask a room as if you spoke to it, and show its answer."),
     "listen": ("voice_node.cli.ask_room", "listen", "Let a room listen without its wake word."),
@@ -19,16 +24,12 @@ COMMANDS = {
     "unmute": ("voice_node.cli.ask_room", "unmute", "Open a room's microphone."),
     "reset": ("voice_node.cli.ask_room", "reset", "Let a room forget its conversation."),
     "reload": ("voice_node.cli.ask_room", "reload", "Let a room read its file again."),
-    "devices": ("voice_node.cli.devices", "devices", "List microphones and speakers."),
-    "calibrate": ("voice_node.cli.calibrate", "calibrate", "Find gain and gate settings by listening to the room."),
-    "doctor": ("voice_node.cli.doctor", "doctor", "Look at everything that a room needs."),
-    "replay": ("voice_node.cli.replay", "replay", "Run a room with recordings as its microphone."),
     "gate": ("voice_node.cli.gate", "gate", "Show what the gate would have sent of recordings."),
+    "replay": ("voice_node.cli.replay", "replay", "Run a room with recordings as its microphone."),
+    "fleet": ("voice_node.cli.fleet", "fleet", "Show all rooms of a broker, live."),
     "serve": ("voice_node.cli.serve", "serve", "Serve the local Realtime engine."),
     "token": ("voice_node.cli.token", "token", "Print a client secret for another device."),
     "forget": ("voice_node.cli.forget", "forget", "Remove a room from Home Assistant and from the broker."),
-    "fleet": ("voice_node.cli.fleet", "fleet", "Show all rooms of a broker, live."),
-    "demo": ("voice_node.cli.demo", "demo", "Show a whole room at work, with everything it needs."),
 }
 """Command -> module, function, one line of help."""
 
@@ -41,9 +42,9 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command, or None where there is no such."""
+        """Import the command; raises UsageError where there is no such."""
         if cmd_name not in COMMANDS:
-            return None
+            ctx.fail(f"No such command '{cmd_name}'.{_meant(cmd_name)}")
         module, function, _ = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), function)
         return command
@@ -54,10 +55,24 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
 
 
+def _meant(name: str) -> str:
+    if name.endswith((".yaml", ".yml")):
+        return f" Did you mean `voice-node run {name}`?"
+    near = difflib.get_close_matches(name.lower(), COMMANDS, n=1)
+    return f" Did you mean `{near[0]}`?" if near else ""
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="voice-node")
 def group() -> None:
     """A voice in a room: a local speech gate, a Realtime session, MQTT.
+
+    Most commands take the file of a room: `init` writes one, `check` and `doctor` look at it, `run` lives by it.
+    Passwords and keys are in files beside it or in the environment: docs/install.md.
+
+    Ends with 0 where all went well, 2 where it was called in a wrong way, 78 where a file or setting cannot be used,
+    77 where the service refuses the key, 74 where the microphone stays away, 75 where the room runs already, 130 after
+    Ctrl-C, and with 1 for everything else.
 
     Example: voice-node check config/rooms/kitchen.yaml
     """

@@ -47,6 +47,7 @@ CHECKS: tuple[tuple[str, Check, float], ...] = (
     ("versions", check_versions, 5),
 )
 """Subject, check, and the most that it may take, in seconds. They run at the same time; the table keeps this order."""
+SERVICE_ROOMS = "/etc/voice-node"
 _COLOURS = {Status.OK: "green", Status.WARNING: "yellow", Status.FAULT: "bold red"}
 
 
@@ -108,7 +109,10 @@ def _room_file(path: Path) -> tuple[list[Finding], Patient | None]:
     try:
         room = load_room(path, [schema_problems])
     except ConfigError as error:
-        return [Finding("room file", Status.FAULT, str(error), "Mend the lines that are named.")], None
+        advice = "Mend the lines that are named."
+        if not path.is_file():
+            advice = f"Name the file of a room, such as {SERVICE_ROOMS}/kitchen.yaml; `voice-node init` writes one."
+        return [Finding("room file", Status.FAULT, str(error), advice)], None
     environ = with_stored(os.environ, path)
     try:
         secrets = read_secrets(environ)

@@ -43,11 +43,13 @@ class _Visit:
         name = f"{self._mqtt.base}-doctor-{randomness.token_hex(4)}"
         self._connection = Connection(self._mqtt, tls, self._password, name, None, self._hear)
         self._connection.open()
+        is_in = False
         try:
             await self._wait(Accepted)
-        except _Lost:
-            self._connection.abandon()
-            raise
+            is_in = True
+        finally:
+            if not is_in:
+                self._connection.abandon()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -56,13 +56,17 @@ class Observer:
         name = f"{self._settings.base}-visitor-{secrets.token_hex(4)}"
         self._connection = Connection(self._settings, tls, self._password, name, None, self._hear)
         self._connection.open()
+        is_ready = False
         try:
             async with asyncio.timeout(timeout_s):
                 await self._ready
+            is_ready = True
         except TimeoutError:
-            self._connection.abandon()
             place = f"{self._settings.host}:{self._settings.port}"
             raise Unconnected(f"the broker {place} does not answer within {timeout_s:.0f} s") from None
+        finally:
+            if not is_ready:  # also where somebody pressed Ctrl-C
+                self._connection.abandon()
 
     async def stop(self) -> None:
         """Disconnect; a broker that hangs costs `FAREWELL_S`."""

@@ -101,6 +101,8 @@ def choose_device(
         there = _list(devices)
         if isinstance(wanted, str) and (names := server_names(direction)):
             there += f"; PulseAudio has: {', '.join(PULSE + name for name in names)}"
+        if there == _NONE:
+            raise DeviceMissing(f"there is no {direction} device here at all")
         raise DeviceMissing(f"there is no {direction} device {wanted!r}; there are: {there}")
     return found[0]
 
@@ -137,11 +139,14 @@ def _is_card(device: Device, card: str, number: str) -> bool:
     return match is not None and (match["card"], match["device"]) == (card, number)
 
 
+_NONE = "none"
+
+
 def _list(devices: Sequence[Device]) -> str:
     return (
         ", ".join(
             repr(device.name) if device.server_name is not None else f"{device.index} {device.name!r}"
             for device in devices
         )
-        or "none"
+        or _NONE
     )

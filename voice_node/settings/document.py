@@ -124,7 +124,9 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE_BYTES + 1)
     except FileNotFoundError:
-        raise _UnreadableError("there is no such file") from None
+        with_ending = path.with_name(f"{path.name}.yaml")
+        hint = f": did you mean {with_ending}?" if path.name and with_ending.is_file() else ""
+        raise _UnreadableError(f"there is no such file{hint}") from None
     except PermissionError:
         raise _UnreadableError("this user may not read it: check the owner and the mode of the file") from None
     except (OSError, ValueError) as error:
@@ -301,7 +303,7 @@ class _Builder:
 def _tag_text(tag: str) -> str:
     if tag == "!secret":
         return (
-            "`!secret` is Home Assistant's own and not known here: give the secret as a credential "
+            "`!secret` is Home Assistant's own and not known here: give the secret in a file of its own "
             "or an environment variable of the service"
         )
     return "tags (`!name`) are not taken: put quotes around a text that begins with `!`"

@@ -58,7 +58,10 @@ class McpServer(Section):
     @classmethod
     def _url_holds_no_secret(cls, value: str) -> str:
         if holds_secret(value):
-            raise ValueError("must not hold a user, password or token: give the token as the credential `mcp_<name>`")
+            raise ValueError(
+                "must not hold a user, password or token: give the token in the file `credentials/NAME/mcp_<name>` "
+                "beside NAME.yaml"
+            )
         return value
 
 

@@ -22,10 +22,16 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _ONLY_PLACEHOLDER = re.compile(r"\{[A-Za-z0-9_-]+\}")
+
+
+def _give(file: str, variable: str) -> str:
+    return f"give it in the file `credentials/NAME/{file}` beside NAME.yaml or in the environment variable {variable}"
+
+
 _PLACES = {
-    "openai_api_key": "give it as the credential `openai_api_key` or in the environment variable OPENAI_API_KEY",
-    "mqtt_password": "give it as the credential `mqtt_password` or in the environment variable MQTT_PASSWORD",
-    "pin": "give it as the credential `pin` or in the environment variable VOICE_NODE_PIN",
+    "openai_api_key": _give("openai_api_key", "OPENAI_API_KEY"),
+    "mqtt_password": _give("mqtt_password", "MQTT_PASSWORD"),
+    "pin": _give("pin", "VOICE_NODE_PIN"),
 }
 _VARIABLES = {"pin": "VOICE_NODE_PIN"}
 """Where the variable is not called like the credential."""
@@ -144,9 +150,9 @@ def _holds_secret(value: Any) -> bool:
 def _move(what: str, path: KeyPath) -> str:
     place = _PLACES["mqtt_password" if path[0] == "mqtt" else "openai_api_key"]
     if path[:2] == ("session", "tools"):
-        place = "give it as the credential `mcp_<server_label>` or in the environment variable MCP_<SERVER_LABEL>"
+        place = _give("mcp_<server_label>", "MCP_<SERVER_LABEL>")
     if path[0] == "mcp":
-        place = "give it as the credential `mcp_<name>` or in the environment variable MCP_<NAME>"
+        place = _give("mcp_<name>", "MCP_<NAME>")
     if path[0] == "tools":
         place = "let the automation that answers the call hold it"
     return f"{what}, and a room file is no place for it: delete it here and {place}"

@@ -199,7 +199,10 @@ class SessionSettings(Section):
     @classmethod
     def _url_holds_no_secret(cls, value: str | None) -> str | None:
         if value is not None and holds_secret(value):
-            raise ValueError("must not hold a user, password or key: give the key as the credential `openai_api_key`")
+            raise ValueError(
+                "must not hold a user, password or key: give the key in the file `credentials/NAME/openai_api_key` "
+                "beside NAME.yaml"
+            )
         return value
 
     @field_validator("output_modalities")
