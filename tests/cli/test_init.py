@@ -65,6 +65,7 @@ def test_a_broker_that_is_away_is_told_and_the_file_is_written(tmp_path: Path, f
     assert "broker, fault: 127.0.0.1" in result.output
     assert load_room(path).settings.language == "fr"
     assert f"voice-node doctor {path}" in result.output
+    assert f"script/install {path}" in result.output
 
 
 def test_a_file_that_is_there_stays(tmp_path: Path, free_port: int) -> None:

@@ -114,7 +114,7 @@ def init(
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"\nWritten: {path}")
     _keep(path, credentials, secrets | asked if credentials is not None else asked, asks=asks)
-    _show_next(path, answers, secrets | asked)
+    _show_next(path, answers, secrets | asked, is_for_service=credentials is not None)
 
 
 def is_terminal() -> bool:
@@ -280,7 +280,7 @@ def _keep(path: Path, folder: Path | None, secrets: Mapping[str, str], *, asks: 
         click.echo(f"  export CREDENTIALS_DIRECTORY={shlex.quote(str(folder.absolute()))}")
 
 
-def _show_next(path: Path, answers: Answers, secrets: Mapping[str, str]) -> None:
+def _show_next(path: Path, answers: Answers, secrets: Mapping[str, str], *, is_for_service: bool) -> None:
     if answers.broker.username is not None and "mqtt_password" not in secrets:
         click.echo("The password of the broker is still missing: export MQTT_PASSWORD=...")
     if answers.provider in WITH_KEY and "openai_api_key" not in secrets:
@@ -288,6 +288,8 @@ def _show_next(path: Path, answers: Answers, secrets: Mapping[str, str]) -> None
     click.echo("Next:")
     for command, why in (("doctor", "is all well?"), ("calibrate", "gain and gate for this room"), ("run", "the room")):
         click.echo(f"  voice-node {command} {path}".ljust(44) + f" # {why}")
+    if not is_for_service:
+        click.echo(f"  script/install {path}".ljust(44) + " # or as a service, from the clone of the repository")
 
 
 def _address(place: BrokerPlace) -> str:
