@@ -43,6 +43,19 @@ def test_help_of_what_installs_does_nothing(tmp_path: Path, name: str, word: str
     assert list(tmp_path.rglob("*")) == [folder, folder / name]
 
 
+def test_the_demo_finds_the_callers_room_file(tmp_path: Path) -> None:
+    (tmp_path / "script").mkdir()
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(SCRIPTS / "demo", tmp_path / "script")
+    for stub in ("script/setup", ".venv/bin/voice-node"):
+        (tmp_path / stub).write_text('#!/bin/sh\necho "$PWD $*"\n')
+        (tmp_path / stub).chmod(0o755)
+    command = [str(tmp_path / "script" / "demo"), "--room", "kitchen.yaml"]
+    done = subprocess.run(command, cwd=tmp_path / "elsewhere", capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.splitlines()[-1] == f"{tmp_path}/elsewhere demo --room kitchen.yaml"
+
+
 def test_every_script_is_asked_for_its_help() -> None:
     asked = {"bench", "check_wheels", "demo", "faults", "fuzz", "lint", "soak", "test"}
     assert {path.name for path in SCRIPTS.iterdir()} == asked | {"install", "setup", "setup_home_assistant"}

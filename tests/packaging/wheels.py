@@ -32,6 +32,10 @@ def main(extras: Sequence[str]) -> int:
     """Print the table; the exit code."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     groups: dict[str, list[str]] = {"": project["dependencies"], **project["optional-dependencies"]}
+    if unknown := [name for name in extras if name not in groups]:
+        known = ", ".join(filter(None, groups))
+        print(f"script/check_wheels: there is no extra {unknown[0]}; there are {known}", file=sys.stderr)
+        return 64
     rows: list[tuple[str, ...]] = []
     missing: list[str] = []
     for group in extras or [name for name in groups if name != "dev"]:
