@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 ROOMS = ("attic", "bath", "cellar", "den")
 FAULTS = {"reset": 30, "cut": 32, "stall": 14, "refuse": 10, "cut session": 6, "kill node": 5, "kill broker": 3}
 """Of a hundred."""
-MEAN_GAP_S = 0.2
-"""Between two faults, over all rooms: each has a second in between."""
+MEAN_GAP_S = 0.15
+"""Between two faults, over all rooms: each has more than half a second in between."""
 ASK_S = 0.5
 """How long a room is left alone that has not ended its turn."""
 MANY_FAULTS = 500
