@@ -80,6 +80,7 @@ async def test_a_wrong_password_is_said_and_not_shown() -> None:
             await observer.start()
         await observer.stop()
         assert "refuses" in str(refusal.value)
+        assert "client id" not in str(refusal.value)
         assert "canary" not in str(refusal.value) + repr(observer)
 
         welcome = visitor(broker.port, [], "right", username="me")

@@ -100,7 +100,8 @@ class Observer:
             case Incoming():
                 self._tell(event)
             case Ended(detail):
-                self._settle(Unconnected(f"the broker {self._settings.host}:{self._settings.port}: {detail}"))
+                why = detail.partition(" (client id ")[0]  # a name for this once tells people nothing
+                self._settle(Unconnected(f"the broker {self._settings.host}:{self._settings.port}: {why}"))
                 self._ended.set()
             case Acknowledged():
                 pass
