@@ -89,6 +89,11 @@ async def test_items_have_the_places_and_the_ids_that_the_client_chose() -> None
             "Error adding item: the previous item with id 'x' does not exist.",
         ),
         (
+            {"type": "conversation.item.create", "item": message("one")},
+            "item_create_duplicate_item_id",
+            "Error adding item: an item with id 'one' already exists.",
+        ),
+        (
             {"type": "conversation.item.retrieve", "item_id": "x"},
             "item_retrieve_invalid_item_id",
             "Error retrieving item: the item with id 'x' does not exist.",
@@ -104,13 +109,14 @@ async def test_items_have_the_places_and_the_ids_that_the_client_chose() -> None
             "Error truncating item: the item with id 'x' does not exist.",
         ),
     ],
-    ids=["create", "retrieve", "delete", "truncate"],
+    ids=["after", "twice", "retrieve", "delete", "truncate"],
 )
-async def test_items_that_are_not_there_are_told_as_clients_know_it(
+async def test_items_that_are_not_there_or_twice_are_told_as_clients_know_it(
     event: dict[str, Any], code: str, words: str
 ) -> None:
     """Clients go on after these codes; for pipecat any other ends the session."""
     async with line() as peer:
+        await peer.say("conversation.item.create", item=message("one"))
         fields = {name: value for name, value in event.items() if name != "type"}
         (error,) = await peer.say(event["type"], **fields, event_id="e1")
         assert (error["error"]["code"], error["error"]["message"], error["error"]["event_id"]) == (code, words, "e1")

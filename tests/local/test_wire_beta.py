@@ -150,6 +150,14 @@ async def test_errors_name_the_field_of_the_beta(event: dict[str, Any], code: st
         assert "session.audio.input" not in detail["message"]
 
 
+async def test_no_tools_for_a_response_means_those_of_the_session() -> None:
+    """As pipecat asks for each of its responses."""
+    async with line("beta", tools=as_offered(GET_TIME)) as peer:
+        await peer.say("conversation.item.create", item=message("what time is it"))
+        *_, done = await peer.say("response.create", response={"modalities": ["audio", "text"], "tools": []})
+        assert [item["name"] for item in done["response"]["output"]] == ["get_time"]
+
+
 async def test_a_call_and_its_reply() -> None:
     async with line("beta", tools=as_offered(GET_TIME), temperature=0.9) as peer:
         await peer.say("conversation.item.create", item=message("what time is it"))

@@ -28,7 +28,7 @@ _AFTER = ("item_create_invalid_previous_item_id", "adding item: the previous ite
 _RETRIEVE = ("item_retrieve_invalid_item_id", "retrieving item: the item")
 _DELETE = ("item_delete_invalid_item_id", "deleting item: the item")
 _TRUNCATE = ("item_truncate_invalid_item_id", "truncating item: the item")
-"""OpenAI's codes and words for an item that is not there. Clients live on after these: they race with truncation."""
+"""OpenAI's codes and words for an item that is not there. Clients go on after these: they race with truncation."""
 
 
 @dataclass(slots=True)
@@ -64,7 +64,8 @@ class Conversation:
     def add(self, item: Item, previous_item_id: str | None = None) -> str | None:
         """Put the item last, or after another (`root`: first, "": last); the id of the one before. Raises Refused."""
         if any(other.id == item.id for other in self._items):
-            raise Refused("invalid_value", "An item with this id is already there.", "item.id")
+            words = f"Error adding item: an item with id '{item.id}' already exists."
+            raise Refused("item_create_duplicate_item_id", words)
         if previous_item_id == "root":
             index = 0
         elif not previous_item_id:

@@ -63,8 +63,8 @@ def read_flat_transcription(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_flat_response(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The `response` of GA's `response.create`."""
-    return _read(flat, _RESPONSE)
+    """The `response` of GA's `response.create`. No tools mean the session's here: pipecat sends none with each."""
+    return _read({name: value for name, value in flat.items() if (name, value) != ("tools", [])}, _RESPONSE)
 
 
 def write_flat(session: Mapping[str, Any], temperature: float = TEMPERATURE) -> dict[str, Any]:
