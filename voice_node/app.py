@@ -4,6 +4,7 @@ What it consists of is built in `building`. Signals: TERM and INT stop, HUP read
 """
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -75,6 +76,8 @@ async def _live(room: LoadedRoom, secrets: Secrets, recordings: Recordings | Non
             node = Node(await servers.equip(room), secrets, manager, recordings, servers, state, models)
             end = await node.run(orders)
             room = node.next_room
+            del node
+            gc.collect()  # an old room is full of circles: left to Python, the next few are built beside it
     manager.notify("STOPPING=1")
     return orders.stop.is_set()
 

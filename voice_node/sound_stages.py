@@ -63,7 +63,10 @@ def build_sound(
     Args:
         recordings: in the microphone's place.
     """
-    gate = Gate(settings.gate, next_turn_id, find_confirmer(settings.gate))
+    confirmer = find_confirmer(settings.gate)
+    if confirmer is not None:
+        stack.callback(confirmer.close)
+    gate = Gate(settings.gate, next_turn_id, confirmer)
     detector = WebrtcDetector(settings.gate.aggressiveness)
     load = _wake_words if settings.activation.mode == "wake_word" else None
     words = None if load is None else load(settings.activation.wake_words)

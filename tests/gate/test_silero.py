@@ -68,6 +68,19 @@ def test_noise_is_no_speech_to_the_model() -> None:
     assert max(model.probability(chunk) for chunk in hiss) < 0.5
 
 
+def test_a_model_that_was_given_back_begins_anew_and_serves_one_room_at_a_time() -> None:
+    sound = np.random.default_rng(2).normal(0, 0.1, (20, 512)).astype(np.float32)
+    first, second = SileroConfirmer(), SileroConfirmer()
+    fresh = [first.probability(chunk) for chunk in sound]
+    assert [second.probability(chunk) for chunk in sound] == fresh, "two that are open share nothing"
+    assert [first.probability(chunk) for chunk in sound] != fresh, "it remembers"
+    first.close()
+    third = SileroConfirmer()
+    assert [third.probability(chunk) for chunk in sound] == fresh
+    second.close()
+    third.close()
+
+
 @pytest.mark.parametrize(("confirm", "is_found"), [("auto", True), ("silero", True), ("off", False)])
 def test_who_is_asked_is_a_setting(confirm: str, is_found: bool) -> None:
     assert (find_confirmer(GateSettings.model_validate({"confirm": confirm})) is not None) == is_found
