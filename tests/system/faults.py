@@ -43,6 +43,8 @@ ASK_S = 0.5
 """How long a room is left alone that has not ended its turn."""
 MANY_FAULTS = 500
 """So many surely hit an acknowledgement, and a call on its way."""
+DONE, NOT_SENT = '"done"', '{"error": "home unreachable"}'
+"""What the service hears of a call."""
 SLACK_S = 0.1
 """A loaded machine may look at its clock so late."""
 
@@ -61,6 +63,8 @@ class Outcome:
     repeated: int = 0
     calls: int = 0
     executed: int = 0
+    told: Counter[str] = field(default_factory=Counter)
+    """What the service was told of the calls."""
     died: int = 0
     """Transcripts that nobody has: the node was killed, or lost the session, as they came."""
     seconds: float = 0.0
@@ -73,7 +77,8 @@ class Outcome:
             f"the nodes came to the broker {self.connections} times",
             f"  transcripts: {self.sent} sent by the service, {self.owed} owed, {self.delivered} on MQTT "
             f"({self.delayed} of them late, {self.repeated} of them more than once), {self.died} died on the way",
-            f"  tool calls: {self.calls} asked for, {self.executed} executed",
+            f"  tool calls: {self.calls} asked for, {self.executed} executed; told: "
+            + ", ".join(f"{output} {number}" for output, number in self.told.most_common()),
             *(f"  FAILED: {failure}" for failure in self.failures),
         ]
         return "\n".join(lines)
@@ -239,6 +244,12 @@ class Storm:
         executed = Counter(call for call, _, _ in home.executed)
         asked = {call for talk in server.talks for call in talk.calls}
         outcome.calls, outcome.executed = len(self._asked), len(self._asked & set(executed))
+        told = {call: output for talk in server.talks for call, output in talk.outputs.items()}
+        outcome.told = Counter(told.get(call, "nothing, for the session was lost") for call in self._asked)
+        self._demand(
+            "calls did not run, and were told as done", [c for c in told if told[c] == DONE and c not in executed]
+        )
+        self._demand("calls ran, and were told as not sent", [c for c in told if told[c] == NOT_SENT and c in executed])
         self._demand("calls ran more than once", [call for call, number in executed.items() if number > 1])
         self._demand("calls ran that nobody asked for", [call for call in executed if call not in asked])
         late = [f"{call} ({late_s:.2f} s)" for call, _, late_s in home.executed if late_s > SLACK_S]

@@ -30,6 +30,8 @@ class Talk:
     """When each was sent, and its item."""
     calls: dict[str, int] = field(default_factory=dict)
     """Each call, and how many outputs came."""
+    outputs: dict[str, str] = field(default_factory=dict)
+    """What was said last of each."""
     strangers: list[str] = field(default_factory=list)
     """Outputs for no call of this connection."""
     heard: list[float] = field(default_factory=list)
@@ -118,10 +120,11 @@ class SoakServer:
                     is_answered = False
                 case "conversation.item.create" if event["item"]["type"] == "function_call_output":
                     is_answered = True
-                    self._take(talk, event["item"]["call_id"])
+                    self._take(talk, event["item"]["call_id"], event["item"]["output"])
 
-    def _take(self, talk: Talk, call_id: str) -> None:
+    def _take(self, talk: Talk, call_id: str, output: str) -> None:
         talk.heard.append(time.time())
+        talk.outputs[call_id] = output
         if call_id in talk.calls:
             talk.calls[call_id] += 1
         else:
