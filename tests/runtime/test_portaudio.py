@@ -45,7 +45,7 @@ def test_a_missing_device_is_named_with_those_that_are_there(sound_card: SoundCa
 def test_without_a_card_there_is_nothing(no_sound_card: None) -> None:
     with PortAudio.open() as library:
         assert library.devices() == []
-        with pytest.raises(DeviceMissing, match="there is no .* device here at all"):
+        with pytest.raises(DeviceMissing, match=r"there is no .* device here at all"):
             library.find("default", "input")
 
 

@@ -14,6 +14,7 @@ import click
 from voice_node.local.handshake import PATH, Choice
 from voice_node.local.server import LocalServer
 from voice_node.model.errors import ConfigError
+from voice_node.runtime.network_error import why
 from voice_node.runtime.systemd import ServiceManager
 from voice_node.settings.load import load_room
 from voice_node.settings.local import LocalSettings
@@ -58,7 +59,7 @@ async def _serve(server: LocalServer, host: str, port: int) -> None:
         try:
             bound = await server.start(host, port)
         except OSError as error:
-            raise ConfigError(f"--host {host} --port {port}: {error.strerror or error}") from None
+            raise ConfigError(f"--host {host} --port {port}: {why(error)}") from None
         shown = f"[{host}]" if ":" in host else host
         click.echo(f"Realtime is served at ws://{shown}:{bound}{PATH}")
         await _until(stopped, ServiceManager())

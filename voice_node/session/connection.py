@@ -20,6 +20,7 @@ from voice_node.model.errors import SessionRefused
 from voice_node.model.moment import Moment
 from voice_node.model.speech import SpeechOver
 from voice_node.model.turn import Outcome, ReplyAudio, ReplyAudioEnded
+from voice_node.runtime.network_error import why
 from voice_node.session import wire_beta, wire_common, wire_ga
 from voice_node.session.events import AppendAudio, ClientEvent, Malformed
 from voice_node.session.protocol import PEACEFUL, Input, Protocol, redact
@@ -209,7 +210,7 @@ class Connection:
         except TimeoutError:
             return Retry(f"the service cannot be reached: no answer within {self._open_s:.0f} s")
         except OSError as error:
-            return Retry(f"the service cannot be reached: {error.strerror or type(error).__name__}")
+            return Retry(f"the service cannot be reached: {why(error)}")
         try:
             self._perform(self._protocol.opened(self._clock()))
             return await self._converse(websocket)

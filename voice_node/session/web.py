@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from voice_node.runtime.network_error import why
 from voice_node.session.retry import SLOW_S, Refusal, Retry, after_status
 
 for _name in ("httpx", "httpcore"):
@@ -74,5 +75,7 @@ def _after_error(error: httpx.HTTPError) -> Retry:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Retry(f"the certificate is not trusted ({cause.verify_message}); is the clock right?", SLOW_S)
+        if isinstance(cause, OSError):
+            return Retry(f"the service cannot be reached: {why(cause)}")
         cause = cause.__cause__ or cause.__context__
     return Retry(f"the service cannot be reached ({type(error).__name__})")
