@@ -75,7 +75,7 @@ def _after_error(error: httpx.HTTPError) -> Retry:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Retry(f"the certificate is not trusted ({cause.verify_message}); is the clock right?", SLOW_S)
-        if isinstance(cause, OSError):
+        if isinstance(cause, OSError) and cause.errno:
             return Retry(f"the service cannot be reached: {why(cause)}")
         cause = cause.__cause__ or cause.__context__
     return Retry(f"the service cannot be reached ({type(error).__name__})")
