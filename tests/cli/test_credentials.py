@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from voice_node.cli.credentials import VARIABLES, folder_of, store, take_stored, with_stored
+from voice_node.cli.credentials import VARIABLES, folder_of, store, take_stored, who_may_read, with_stored
 from voice_node.model.errors import ConfigError
 from voice_node.settings.secrets import read_secrets
 
@@ -39,6 +39,18 @@ def test_every_room_file_has_its_folder_beside_it(tmp_path: Path) -> None:
     assert kept.get_secret_value() == "canary"
     assert with_stored({}, tmp_path / "hall.yaml") == {}
     assert with_stored({"CREDENTIALS_DIRECTORY": "/run/x"}, path) == {"CREDENTIALS_DIRECTORY": "/run/x"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="this user may read everything")
+def test_who_may_not_read_them_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "kitchen.yaml"
+    assert who_may_read(path) == ""
+    store(folder_of(path), {"mqtt_password": "canary"})
+    assert who_may_read(path) == ""
+    folder_of(path).parent.chmod(0)
+    assert "is this for `sudo`?" in who_may_read(path)
+    assert with_stored({}, path) == {}
+    folder_of(path).parent.chmod(0o700)
 
 
 def test_a_room_that_runs_in_this_process_finds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,10 @@ def install(house: House) -> None:
     done = house.install("/srv/wrong.yaml")
     assert done.returncode == 78, done.stdout
     assert not list((house.machine.root / "etc/voice-node").glob("*.yaml"))
-    done = house.install("/srv/kitchen.yaml", MQTT_PASSWORD=PASSWORD)
+    beside = house.machine.root / "srv/credentials/kitchen"
+    beside.mkdir(parents=True)
+    (beside / "mqtt_password").write_text(PASSWORD + "\n")
+    done = house.install("/srv/kitchen.yaml", VOICE_NODE_PIN="4711")
     assert done.returncode == 0, done.stdout
     assert "Room kitchen is ready" in done.stdout
     assert PASSWORD not in done.stdout
@@ -78,6 +81,8 @@ def install(house: House) -> None:
     secret = credentials / "kitchen" / "mqtt_password"
     assert [oct(path.stat().st_mode)[-3:] for path in (credentials, secret.parent, secret)] == ["700", "700", "600"]
     assert secret.read_text() == PASSWORD + "\n"
+    assert (credentials / "kitchen" / "pin").read_text() == "4711\n"
+    assert "ok: room kitchen" in house.machine.read("voice-node", "check", "/etc/voice-node/kitchen.yaml")
 
 
 def install_again(house: House) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from voice_node.cli.credentials import with_stored
+from voice_node.cli.credentials import who_may_read, with_stored
 from voice_node.model.errors import ConfigError, NodeError
 from voice_node.mqtt.message import Incoming, Message
 from voice_node.mqtt.observer import Observer
@@ -42,7 +42,7 @@ class Visit:
         secrets = read_secrets(with_stored(os.environ, path))
         problems = [problem for problem in check_secrets(settings, secrets) if problem.startswith("mqtt.")]
         if problems:
-            raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
+            raise ConfigError("\n".join(f"{path}: {problem}{who_may_read(path)}" for problem in problems))
         mqtt, password = settings.mqtt, secrets.mqtt_password
         self.room = settings.room
         self.topics = Topics(mqtt.base, settings.room, mqtt.discovery_prefix)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from voice_node.cli.credentials import with_stored
+from voice_node.cli.credentials import who_may_read, with_stored
 from voice_node.local.digits import can_hear_digits
 from voice_node.local.engine import sentence_problems
 from voice_node.model.errors import ConfigError
@@ -72,7 +72,7 @@ def _secret_problems(path: Path, room: LoadedRoom) -> list[str]:
         secrets = read_secrets(with_stored(os.environ, path))
     except ConfigError as error:  # it names the file or the variable
         return [str(error)]
-    return [f"{path}: {problem}" for problem in check_secrets(room.settings, secrets)]
+    return [f"{path}: {problem}{who_may_read(path)}" for problem in check_secrets(room.settings, secrets)]
 
 
 def _summary(room: LoadedRoom) -> str:

@@ -54,6 +54,16 @@ def with_stored(environ: Mapping[str, str], path: Path) -> dict[str, str]:
     return {**environ, _PLACE: str(folder)}
 
 
+def who_may_read(path: Path) -> str:
+    """What to add where a secret of the room file at `path` is missing: it may be one that only root reads."""
+    folder = folder_of(path).parent
+    return f" ({folder} is not for this user to read: is this for `sudo`?)" if _is_shut(folder) else ""
+
+
+def _is_shut(folder: Path) -> bool:
+    return folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK)
+
+
 def take_stored(path: Path) -> None:
     """Say so in this process's own environment, for a room that shall run in it."""
     os.environ.update(with_stored(os.environ, path))
