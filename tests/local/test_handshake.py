@@ -1,7 +1,7 @@
 import pytest
 
 from voice_node.local.client_secrets import ClientSecret
-from voice_node.local.handshake import check_secret, dialect_of, is_session, session_of
+from voice_node.local.handshake import check_secret, dialect_of, is_session, key_in, session_of
 from voice_node.local.refusal import Refused
 from voice_node.local.session import default_session
 
@@ -16,11 +16,18 @@ from voice_node.local.session import default_session
         ("/v1/realtime", [("Sec-WebSocket-Protocol", "realtime")], "ga"),
         ("/openai/v1/realtime?model=m", [], "ga"),
         ("/openai/realtime?api-version=2025-04-01-preview&deployment=m", [], "beta"),
+        ("/voice-live/realtime?api-version=2026-07-15&model=m", [], "beta"),
     ],
 )
 def test_a_client_says_its_dialect(target: str, headers: list[tuple[str, str]], expected: str) -> None:
     assert is_session(target)
     assert dialect_of(target, headers) == expected
+
+
+def test_a_key_may_stand_in_the_address() -> None:
+    assert key_in("/v1/realtime?model=m&api-key=a%2Bb") == [("api-key", "a+b")]
+    assert key_in("/v1/realtime?api_key=k") == [("api-key", "k")]
+    assert key_in("/v1/realtime?model=m") == []
 
 
 def test_other_paths_are_no_sessions() -> None:

@@ -20,11 +20,20 @@ from tests.local.rooms import GET_TIME
         {"additional_headers": {"Authorization": "Bearer secret"}},
         {"additional_headers": {"api-key": "secret"}},
         {"subprotocols": ["realtime", "openai-insecure-api-key.secret"]},
+        {"path": "/v1/realtime?model=local&api-key=secret"},
     ],
 )
-async def test_the_key_is_taken_in_three_ways(options: dict[str, Any]) -> None:
+async def test_the_key_is_taken_in_many_ways(options: dict[str, Any]) -> None:
     async with served(api_key="secret") as (_, port), client_of(port, **options) as client:
         assert client.connection.subprotocol == ("realtime" if "subprotocols" in options else None)
+
+
+async def test_a_key_in_the_address_is_for_sessions_alone() -> None:
+    async with served(api_key="secret") as (_, port):
+        for path in ("/v1/realtime?api-key=wrong", "/v1/models?api-key=secret"):
+            with pytest.raises(InvalidStatus) as refusal:
+                await connect(f"ws://127.0.0.1:{port}{path}", proxy=None)
+            assert refusal.value.response.status_code == 401
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"api-key": "sécret"}])

@@ -14,7 +14,7 @@ from voice_node.local.wire import new_id
 
 PATH = "/v1/realtime"
 _AZURE_PATH = "/openai/v1/realtime"
-_AZURE_BETA_PATH = "/openai/realtime"
+_AZURE_BETA_PATHS = ("/openai/realtime", "/voice-live/realtime")
 _BETA_HEADER = "realtime=v1"
 _BETA_PROTOCOL = "openai-beta.realtime-v1"
 
@@ -24,17 +24,23 @@ Choice = Literal["auto", "ga", "beta"]
 
 def is_session(target: str) -> bool:
     """Whether a session is asked for."""
-    return _path(target) in (PATH, _AZURE_PATH, _AZURE_BETA_PATH)
+    return _path(target) in (PATH, _AZURE_PATH, *_AZURE_BETA_PATHS)
 
 
 def dialect_of(target: str, headers: Headers) -> DialectName:
-    """The beta where a client says so: by header, by subprotocol, or by Azure's older path."""
-    is_beta = _path(target) == _AZURE_BETA_PATH
+    """The beta where a client says so: by header, by subprotocol, or by a path of Azure's."""
+    is_beta = _path(target) in _AZURE_BETA_PATHS
     for name, value in headers:
         offered = [part.strip() for part in value.split(",")]
         is_beta |= name.lower() == "openai-beta" and _BETA_HEADER in offered
         is_beta |= name.lower() == "sec-websocket-protocol" and _BETA_PROTOCOL in offered
     return "beta" if is_beta else "ga"
+
+
+def key_in(target: str) -> Headers:
+    """The key where it stands in the address, as if it were a header: some clients for browsers know no other way."""
+    query = _query(target)
+    return [("api-key", value) for name in ("api-key", "api_key") for value in query.get(name, [])]
 
 
 def check_secret(target: str, secret: ClientSecret | None) -> None:

@@ -26,7 +26,7 @@ from voice_node.local.api import Api
 from voice_node.local.client_secrets import ClientSecret, ClientSecrets
 from voice_node.local.dialect import Ga
 from voice_node.local.engine import Engine
-from voice_node.local.handshake import Choice, check_secret, dialect_of, is_session, session_of
+from voice_node.local.handshake import Choice, check_secret, dialect_of, is_session, key_in, session_of
 from voice_node.local.http import Answer, Exchange
 from voice_node.local.peer import Peer
 from voice_node.local.refusal import Refused
@@ -168,7 +168,7 @@ class LocalServer:
 
     def _judge(self, request: Request) -> ClientSecret | None:
         """The secret that a session may be opened with, if any is needed. Raises Refused."""
-        secret = self._access.open_session(_headers(request), time.time())
+        secret = self._access.open_session([*_headers(request), *key_in(request.path)], time.time())
         check_secret(request.path, secret)
         if self._clients >= self._most_clients:
             raise Refused("too_many_clients", "Too many clients.", status=503)
