@@ -301,10 +301,17 @@ class World(RuleBasedStateMachine):
             assert not isinstance(piece, ReplyAudio) or piece.turn_id in self.acted
         self.played = len(self.room.audio)
 
+    @invariant()
+    def who_is_quiet_owes_no_output(self) -> None:
+        if self.service is not None and self.room.protocol.is_quiet:
+            assert self.service.called == self.service.answered, "a call without its output"
+
     def teardown(self) -> None:
-        """Everybody falls silent; the node keeps its clock and its connection."""
+        """Everybody falls silent when what is being said was said; the node keeps its clock and its connection."""
         if self.speaking:
             self.stop_speaking()
+        while self.service is not None and (self.service.active or self.service.own):
+            self.finish(ResponseStatus.COMPLETED, is_more=False)
         for _ in range(250):
             if self.service is None:
                 self.connect(is_configured=True)
@@ -312,9 +319,9 @@ class World(RuleBasedStateMachine):
                 self.configure()
             self.wait(1.0)
             self.outcomes_make_sense()
+            self.who_is_quiet_owes_no_output()
         assert self.owed <= self.over, f"nobody was told of {self.owed - self.over}"
         assert self.room.protocol.is_quiet
-        assert self.service is None or self.service.called == self.service.answered, "a call without its output"
         turns = self.room.protocol._answers.turns
         assert (len(turns), turns._items, turns._responses, turns._calls) == (0, {}, {}, {})
 
