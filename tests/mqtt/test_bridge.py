@@ -175,6 +175,7 @@ async def test_without_a_disk_everything_goes_on(broker: Broker, tmp_path: Path)
     (tmp_path / "outbox.db").mkdir()
     async with MqttSpy(broker.port) as spy, node(broker.port, directory=tmp_path) as (bridge, told):
         assert "cannot be written" in (await told.next(OutboxTrouble)).detail
+        assert [type(one) for one in told.all] == [BrokerChanged, OutboxTrouble]  # before, nobody would have heard
         bridge.offer(transcript("i0"))
         await spy.wait_for(lambda seen: _item(seen) == "i0")
 

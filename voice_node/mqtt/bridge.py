@@ -108,6 +108,8 @@ class Bridge:
         self._gap_s = _SHORTEST_GAP_S
         self._is_stopping = False
         self._complained: set[str] = set()
+        self._untold_trouble = ""
+        """Of the outbox, while nobody could hear of it."""
         self._connects = 0
         self._denied = 0
 
@@ -270,6 +272,8 @@ class Bridge:
         _log.info("Connected to the broker %s:%s", self._settings.host, self._settings.port)
         self._outgoing.open(self._most_direct, self._now_ms())
         self._tell(BrokerChanged(is_connected=True))
+        if self._untold_trouble:
+            self._outbox_trouble(self._untold_trouble)
         self._pump()
 
     def _pump(self) -> None:
@@ -323,7 +327,9 @@ class Bridge:
         self._pump()
 
     def _outbox_trouble(self, why: str) -> None:
-        self._tell(OutboxTrouble(why))
+        self._untold_trouble = "" if self._online_since is not None else why
+        if self._online_since is not None:
+            self._tell(OutboxTrouble(why))
 
     def _close(self, event: Ended) -> None:
         detail = event.detail
