@@ -116,3 +116,20 @@ def test_a_request_that_is_refused_as_busy_does_not_put_its_words_twice(room: Ro
     room.hear(done("other", ""))
     assert texts(room) == ["words 1"]
     assert len(room.all(ev.CreateResponse)) == 2
+
+
+def test_a_typed_turn_that_was_given_the_calls_of_the_services_own_response_goes_on() -> None:
+    """Its words are at the service: it begins nothing, so what it owes does not hold it up."""
+    room = Room().up()
+    room.ask("t2")
+    (request,) = room.all(ev.CreateResponse)
+    light = ev.FunctionCall("c1", "light", "{}")
+    room.hear(ev.ResponseCreated("own", {}), ev.CallDone("own", light))
+    room.answer("c1")
+    room.hear(ev.ServerError("conversation_already_has_active_response", "no", request.event_id))
+    room.hear(done("own", "", calls=(light,)))
+    assert len(room.all(ev.CreateResponse)) == 2
+    room.reply("r2", "t2")
+    if not room.ends():
+        room.reply("r3", "t2")
+    assert room.ends() == [("t2", "completed")]

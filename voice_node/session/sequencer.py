@@ -21,7 +21,7 @@ Rules
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class Sequencer:
             return job
         self._others -= {response_id, ""}
         if self._is_doubtful and self._job is not None and self._response_id is None:
-            self._waiting.appendleft(self._job)
+            self._waiting.appendleft(replace(self._job, is_typed=False))  # its words are there
             self._job = None
         return None
 
@@ -143,7 +143,7 @@ class Sequencer:
         if self._job is None or not event_id or event_id != self._event_id:
             return None
         taken = self._response_id or ""
-        self._waiting.appendleft(self._job)
+        self._waiting.appendleft(replace(self._job, is_typed=False))  # its words are there
         self._job = self._response_id = None
         if self._expected:
             self._take_expected()
