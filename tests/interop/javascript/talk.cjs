@@ -1,9 +1,10 @@
-// What both judges share: they are loaded from the folder of VOICE_NODE_JS_MODULES, and report in one line of JSON.
+// What all judges share: their packages come from the folder of VOICE_NODE_JS_MODULES; they report in one line of JSON.
 const { createRequire } = require("node:module");
 const { readFileSync } = require("node:fs");
 
-const load = createRequire(process.env.VOICE_NODE_JS_MODULES + "/");
-const [, , url, key, sound, dialect] = process.argv;
+const modules = process.env.VOICE_NODE_JS_MODULES;
+const load = createRequire(modules + "/");
+const [, , url, key, sound, dialect, socket] = process.argv;
 const DEADLINE_MS = 60000;
 
 class Seen {
@@ -25,11 +26,37 @@ class Seen {
   }
 }
 
-function pieces(bytesOfOne) {
-  const pcm = Buffer.concat([readFileSync(sound), Buffer.alloc(96000)]);
+function speech() {
+  return readFileSync(sound);
+}
+
+// Linear sound at 24 kHz as A-law or mu-law at 8 kHz: every third sample is enough for speech that espeak-ng makes.
+function thin(law) {
+  const pcm = speech();
+  const bytes = Buffer.alloc(Math.floor(pcm.length / 6));
+  for (let at = 0; at < bytes.length; at += 1) bytes[at] = law(pcm.readInt16LE(at * 6));
+  return bytes;
+}
+
+function muLaw(sample) {
+  const sign = sample < 0 ? 0x80 : 0;
+  const size = Math.min(Math.abs(sample), 32635) + 132;
+  const exponent = Math.floor(Math.log2(size)) - 7;
+  return ~(sign | (exponent << 4) | ((size >> (exponent + 3)) & 15)) & 255;
+}
+
+function cut(bytes, bytesOfOne) {
   const found = [];
-  for (let at = 0; at < pcm.length; at += bytesOfOne) found.push(pcm.subarray(at, at + bytesOfOne));
+  for (let at = 0; at < bytes.length; at += bytesOfOne) found.push(bytes.subarray(at, at + bytesOfOne));
   return found;
+}
+
+function pieces(bytesOfOne) {
+  return cut(Buffer.concat([speech(), Buffer.alloc(96000)]), bytesOfOne);
+}
+
+async function until(holds) {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 function report(found) {
@@ -38,4 +65,4 @@ function report(found) {
 }
 
 setTimeout(() => process.exit(3), DEADLINE_MS).unref();
-module.exports = { load, url, key, dialect, Seen, pieces, report };
+module.exports = { modules, load, url, key, dialect, socket, Seen, speech, thin, muLaw, cut, pieces, until, report };
