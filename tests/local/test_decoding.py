@@ -2,8 +2,9 @@ import pytest
 
 from tests.local.client import needs_espeak, needs_sox, utter
 from tests.local.rooms import ROOM, tool
-from voice_node.local.decoding import RATE_HZ, CommandDecoder, Decoding
+from voice_node.local.decoding import CommandDecoder, Decoding
 from voice_node.local.intents import Intents
+from voice_node.local.preparing import RATE_HZ, prepare
 
 pytestmark = [needs_espeak, needs_sox]
 
@@ -53,7 +54,7 @@ def test_words_without_pronunciation_are_named() -> None:
 def test_what_was_heard_before_changes_nothing(text: str) -> None:
     """The front end's estimate of noise used to outlive an utterance: "light" or "lights" hung on the tests before."""
     decoder = CommandDecoder(Intents(ROOM, "en").grammar)
-    pcm = decoder._with_noise(utter(text, rate_hz=RATE_HZ))
+    pcm = prepare(utter(text, rate_hz=RATE_HZ))
     fresh = decoder._run(decoder._decoder, "sentences", pcm)
     for other in (bytes(32000), utter("what a lovely day", "en-gb+f3", RATE_HZ), b"\xff\x7f\x00\x80" * 4000):
         decoder._run(decoder._decoder, "sentences", other)

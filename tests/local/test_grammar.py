@@ -11,7 +11,7 @@ def test_everything_that_is_known_is_in_the_grammar() -> None:
     jsgf, problems = GRAMMAR.to_jsgf(lambda _word: True)
     assert problems == ()
     assert jsgf is not None
-    assert "public <sentence> = [please] ((turn on <a>) | (whirr [now])) [please];" in jsgf
+    assert "public <sentence> = [/0.02/ (please)] ((turn on <a>) | (whirr [now])) [/0.02/ (please)];" in jsgf
     assert "<a> = kitchen | living room;" in jsgf
 
 

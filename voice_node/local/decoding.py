@@ -5,16 +5,10 @@ stand against its `rivals` too, or it is doubtful. Where no sentence was heard f
 tried. What is refused is decoded once more by the English language model, so that a person can
 see what was heard; that model is dropped when it has not been needed for a while, and where there is little memory it
 is never loaded: commands need a quarter as much, and lose nothing.
-
-Noise 25 dB below the speech is laid over everything: models made of real rooms hear digital silence badly (88 to 96 %
-of commands right).
 """
 
-import itertools
 import math
-import random
 import tempfile
-from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +18,10 @@ from pocketsphinx import Config, Decoder, get_model_path
 from voice_node.local.grammar import Grammar
 from voice_node.local.judging import Piece, evidence, is_ruled_out
 from voice_node.local.memory import memory_limit
+from voice_node.local.preparing import prepare
 from voice_node.local.pronunciation import pronunciations
 from voice_node.local.rivals import STRANGERS, Rivals
 
-RATE_HZ = 16000
-_PADDING = (0,) * (RATE_HZ * 3 // 10)
-"""300 ms of silence on either side: commands are cut close by a gate."""
 _SCORE_SHIFT = 1024
 """pocketsphinx gives path scores divided by this, as logarithms (senone scores are kept shifted by 10 bits)."""
 _WEIGHTS, _BIAS = (2.0, -6.56, -8.1), 9.97
@@ -44,7 +36,6 @@ _ANSWERS_ARE_SHORT = 3.0
 """What an answer's margin must have more: almost any sound fits one of a hundred single words."""
 _LANGUAGE_MODEL_NEEDS = 700_000_000
 """Bytes for all: it takes 200 MB at most, beside the room and the system."""
-_NOISE_BELOW_SPEECH = 10 ** (-25 / 20)
 _SENTENCES, _ANSWERS, _PHONES, _RIVALS = "sentences", "answers", "phones", "rivals"
 
 
@@ -96,8 +87,6 @@ class CommandDecoder:
         self._set_beams(1e-40)  # for the rivals, who come later
         self._speech: Decoder | None = None
         self._writes_down = (memory_limit() if memory is None else memory) >= _LANGUAGE_MODEL_NEEDS
-        chance = random.Random(0)
-        self._noise = [chance.gauss(0, 1) for _ in range(RATE_HZ)]
 
     @property
     def is_large(self) -> bool:
@@ -110,7 +99,7 @@ class CommandDecoder:
 
     def decode(self, pcm: bytes) -> Decoding:
         """Mono s16le at 16 kHz, whole."""
-        pcm = self._with_noise(pcm)
+        pcm = prepare(pcm)
         phones: _Path | None = None
         doubtful: Decoding | None = None
         for name in self._searches:
@@ -167,15 +156,6 @@ class CommandDecoder:
                 continue
             phones = word if are_phones else decoder.lookup_word(word) or ""
             yield Piece(tuple(phones.split()), segment.start_frame, segment.end_frame, _nats(segment.ascore))
-
-    def _with_noise(self, pcm: bytes) -> bytes:
-        """The sound within silence, and noise over both."""
-        sound = array("h", pcm)
-        level = math.sqrt(sum(sample * sample for sample in sound) / max(len(sound), 1)) + 1
-        sigma = level * _NOISE_BELOW_SPEECH
-        padded = itertools.chain(_PADDING, sound, _PADDING)
-        noisy = (round(sample + sigma * noise) for sample, noise in zip(padded, itertools.cycle(self._noise)))
-        return array("h", (max(-32768, min(32767, sample)) for sample in noisy)).tobytes()
 
 
 def _margin(path: _Path, phones: _Path) -> float:

@@ -13,6 +13,8 @@ _WORD = re.compile(r"[^\s()\[\]|<>;]+")
 _SLOT = re.compile(r"<([a-z0-9_]+)>")
 _MARK = re.compile(r"<[a-z0-9_]+>")
 _SHORT_WEIGHT = 0.1
+_FILLER_WEIGHT = 0.02
+"""Most people leave it out, and noise before a command sounds like it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Grammar:
                 sentences.append(f"{weight}({sentence.jsgf})")
         if not sentences:
             return None, tuple(problems)
-        filler = f"[{' | '.join(self.filler)}]" if self.filler else ""
+        filler = f"[/{_FILLER_WEIGHT}/ ({' | '.join(self.filler)})]" if self.filler else ""
         lines = ["#JSGF V1.0;", "grammar room;"]
         lines.append(f"public <sentence> = {filler} ({' | '.join(sentences)}) {filler};")
         lines += [f"<{name}> = {' | '.join(phrases)};" for name, phrases in rules.items() if phrases]
