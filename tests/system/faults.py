@@ -119,7 +119,7 @@ class Storm:
                 if self._calls:
                     await self._blow_and_ask(broker, rooms, server, home)
                 else:
-                    await self._blow(broker, rooms, server)
+                    await self._blow(broker, rooms, server, home)
                 await self._calm(server, home)
                 for room in rooms:
                     if not room.is_running:
@@ -141,7 +141,7 @@ class Storm:
     async def _blow_and_ask(self, broker: Broker, rooms: list[Room], server: SoakServer, home: Home) -> None:
         """Until there were both enough faults and enough calls."""
         home.is_asking = True
-        blowing = asyncio.create_task(self._blow(broker, rooms, server))
+        blowing = asyncio.create_task(self._blow(broker, rooms, server, home))
         finished: dict[str, int] = {}
         while not blowing.done() or _calls(server) < self._calls:
             seen = Counter(room for room, _ in list(home.messages))
@@ -153,7 +153,7 @@ class Storm:
         home.is_asking = False
         await blowing
 
-    async def _blow(self, broker: Broker, rooms: list[Room], server: SoakServer) -> None:
+    async def _blow(self, broker: Broker, rooms: list[Room], server: SoakServer, home: Home) -> None:
         for number in range(self._faults):
             await until(lambda due=number * self._calls // self._faults: _calls(server) >= due, 120)  # type: ignore[misc]  # mypy knows no default in a lambda
             (fault,) = self._dice.choices(list(FAULTS), list(FAULTS.values()))
@@ -180,7 +180,7 @@ class Storm:
                     await room.end(signal.SIGKILL)
                     room.start()
                 case "kill broker":
-                    broker.kill()
+                    await self._kill(broker, rooms, home)
                     await asyncio.sleep(length_s / 4)
                     await asyncio.to_thread(broker.restart)
             await asyncio.sleep(gap_s)
@@ -188,6 +188,16 @@ class Storm:
             await task
         for room in rooms:
             room.proxy.heal()
+
+    async def _kill(self, broker: Broker, rooms: list[Room], home: Home) -> None:
+        """What it told a node that it has, it must have handed on: a killed broker's own losses are not the nodes'."""
+        for room in rooms:
+            room.proxy.stall()
+        await home.catch_up()
+        broker.kill()
+        for room in rooms:
+            if room.name not in self._healing:
+                room.proxy.heal()
 
     async def _victim(self, rooms: list[Room], *, is_held_too: bool) -> Room:
         """A room with a connection that can be broken; a stall is left alone, so that calls grow old in it."""

@@ -1,11 +1,13 @@
 """The house of a storm: rooms as processes behind proxies that break, and home automation that notes what came."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ TOOL_S = 2
 TOOLS = tuple(f"set_light_{place}" for place in range(8))
 """As many as a turn may call."""
 
+MARK = "home/mark"
+
 
 class Home(AnsweringHome):
     """What came of each room's speech, and of each call."""
@@ -39,13 +43,27 @@ class Home(AnsweringHome):
         """So many were told to be over."""
         self.is_asking = False
         """Each room is asked again when its turn is over."""
-        super().__init__(port, "voice_node/+/transcript", "voice_node/+/event", "voice_node/+/tool/+/call")
+        self.marks = 0
+        """So many of its own came back."""
+        super().__init__(port, MARK, "voice_node/+/transcript", "voice_node/+/event", "voice_node/+/tool/+/call")
 
     def ask(self, room: str) -> None:
         """Put a written turn to the room."""
         self.publish(f"voice_node/{room}/request/ask", text="switch everything on")
 
+    async def catch_up(self) -> None:
+        """Read what the broker has for it so far."""
+        marks = self.marks
+        async with asyncio.timeout(30):
+            while self.marks == marks:  # one that is sent between two connections may be lost
+                self.publish(MARK)
+                with suppress(TimeoutError):
+                    await until(lambda: self.marks > marks, 1)
+
     def note(self, topic: str, payload: bytes) -> None:
+        if topic == MARK:
+            self.marks += 1
+            return
         now = time.time()
         content = json.loads(payload)
         room, kind = topic.split("/")[1:3]
