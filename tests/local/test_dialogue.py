@@ -1,3 +1,4 @@
+import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -76,6 +77,7 @@ def test_everything_else_is_not_understood(entries: list[Entry]) -> None:
         ('{"error": "the bulb is missing."}', "That did not work: the bulb is missing."),
         ('{"error": {"message": "no\\nbulb"}}', "That did not work: no bulb."),
         ('{"success": false}', "That did not work."),
+        (json.dumps('{"error": "no bulb"}'), "That did not work: no bulb."),
         ('{"error": null}', "The living room light is on."),
     ],
 )
@@ -89,6 +91,7 @@ def test_results_are_spoken(output: str, text: str) -> None:
         ('"It is noon"', "It is noon."),
         ("21.0", "21."),
         ('"ok"', "Done."),
+        ('"{noon}"', "{noon}."),
         ("true", "Done."),
         ("{}", "Done."),
         ("[" * 5000, "[" * 160 + "."),

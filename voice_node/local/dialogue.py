@@ -19,6 +19,7 @@ What was asked is not kept: it follows from the items before, by the same rules.
 offered, unless the room file says `offline: true`.
 """
 
+import contextlib
 import json
 import math
 import re
@@ -247,18 +248,22 @@ def _unconfirmed(entries: Sequence[Entry]) -> Iterator[Call]:
 
 
 def _wants_confirmation(output: str) -> bool:
-    try:
-        content = json.loads(output)
-    except (ValueError, RecursionError):
-        return False
+    content = _decoded(output)
     return isinstance(content, dict) and content.get("status") == "confirmation_needed"
 
 
+def _decoded(output: str) -> Any:
+    """What a tool gave, as JSON or as text; some clients put an object's JSON into JSON once more."""
+    content: Any = output
+    with contextlib.suppress(ValueError, RecursionError):
+        content = json.loads(output)
+        if isinstance(content, str) and content.startswith("{"):
+            content = json.loads(content)
+    return content
+
+
 def _report(result: CameBack, call: Called | None, tools: Mapping[str, Tool]) -> str:
-    try:
-        output = json.loads(result.output)
-    except (ValueError, RecursionError):
-        output = result.output
+    output = _decoded(result.output)
     if _wants_confirmation(result.output):
         return REALLY
     error = _error(output)
