@@ -94,7 +94,8 @@ async def judge(found: dict[str, Any]) -> None:
         await until(lambda: after.replies > 0)
         found["reply"] = after.words
         await hear()
-        await until(lambda: "noon" in after.words.lower())
+        await until(lambda: "noon" in after.words.lower() and after.replies > 1)
+        await task.queue_frame(frames.BotStoppedSpeakingFrame())  # as a speaker would, or it truncates this reply later
         try:
             await service.retrieve_conversation_item("nowhere")
         except Exception as error:  # noqa: BLE001  # it raises no narrower one
