@@ -33,7 +33,7 @@ async def test_without_its_device_a_reply_ends_at_its_pace_and_the_next_one_trie
         speaker.play("item_1", tone(1000, RATE_HZ, 500))
         await drained(speaker)
         assert speaker.problem is not None
-        assert speaker.problem.startswith("speaker default: there is no output device 'default'")
+        assert speaker.problem.startswith("speaker default: there is no output device here at all")
         assert told[1][1] - told[0][1] >= 0.4
 
         sound_card.start()
