@@ -115,6 +115,13 @@ def test_rooms_have_an_end(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Non
     assert fleet.rooms["room_1"].state == "idle"
 
 
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "yesterday", 7])
+def test_a_moment_that_no_clock_shows_is_none(fleet: Fleet, since: Any) -> None:
+    room = tell(fleet, "state", {"state": "idle", "since": since})
+    assert room is not None
+    assert (room.as_json()["since"], room.state) == (None, "idle")
+
+
 @pytest.mark.parametrize(
     ("facts", "is_in_trouble"),
     [

@@ -160,9 +160,9 @@ def _counts(value: Any) -> dict[str, int]:
 def _moment(value: Any) -> datetime | None:
     try:
         moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        return moment.astimezone(UTC) if moment.tzinfo is not None else None
+    except (TypeError, ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo is not None else None
 
 
 def _written(moment: datetime | None) -> str | None:
