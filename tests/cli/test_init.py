@@ -15,6 +15,7 @@ from tests.fakes.broker import Broker
 from voice_node.cli import init as module
 from voice_node.cli.commands import group
 from voice_node.cli.init_devices import Choice
+from voice_node.model.errors import ConfigError
 from voice_node.settings.load import load_room
 
 PASSWORD, KEY = "canary-password", "sk-canary-0123456789"
@@ -35,6 +36,14 @@ def person(monkeypatch: pytest.MonkeyPatch) -> None:
     offered = [Choice("USB Mic", "USB Mic: - (hw:1,0)", False, -42.0), Choice(7, "default", True, -96.0)]
     monkeypatch.setattr(module, "_microphones", lambda: offered)
     monkeypatch.setattr(module, "choices", lambda _: [])
+
+
+def test_a_name_of_another_encoding_is_no_name(tmp_path: Path) -> None:
+    path = tmp_path / "kitchen.yaml"
+    result = init("kitchen", "--yes", "--output", path, "--name", "K\udcfcche")  # as Python has Latin-1 in UTF-8
+    assert isinstance(result.exception, ConfigError)
+    assert "UTF-8" in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
 
 
 @needs_broker

@@ -252,6 +252,10 @@ def _bar(choice: Choice) -> str:
 def _write(path: Path, answers: Answers) -> LoadedRoom:
     """Check the text as the room would, and only then put it in its place; raises ConfigError."""
     text = room_file(answers, path.name)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # words of the command line that were no UTF-8
+        raise ConfigError("not written: an answer has a letter that is no UTF-8") from None
     with tempfile.TemporaryDirectory(prefix="voice-node-init-") as folder:
         trial = Path(folder) / path.name
         trial.write_text(text, encoding="utf-8")
